@@ -1,0 +1,138 @@
+"""How a network is trained: one frozen record of choices, imports no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+Optimiser = Literal["sgd", "adam", "adamw"]
+ScheduleName = Literal["constant", "exponential", "cosine", "one-cycle", "r1"]
+Schedule = Callable[[int, int], float]
+T = TypeVar("T")
+
+WARM_UP = 0.2  # share of the steps in which "cosine" and "one-cycle" rise
+
+
+def constant(step: int, steps: int) -> float:
+    """Keep the peak rate."""
+    return 1.0
+
+
+def exponential(step: int, steps: int) -> float:
+    """Fall by the same factor every step, to 1 % of the peak at the end."""
+    return 0.01 ** (step / steps)
+
+
+def cosine(step: int, steps: int) -> float:
+    """Rise linearly, then fall along half a cosine to zero (SGDR, eq. 5).
+
+    :cite:p:`loshchilov2017sgdr`, with a linear warm-up and no restart.
+    """
+    warm = max(1, round(WARM_UP * steps))
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / (steps - warm)))
+
+
+def one_cycle(step: int, steps: int) -> float:
+    """Rise linearly, then fall linearly to zero (one-cycle, section 4).
+
+    :cite:p:`smith2018superconvergence`; momentum is not cycled here.
+    """
+    warm = max(1, round(WARM_UP * steps))
+    if step < warm:
+        return (step + 1) / warm
+    return (steps - step) / (steps - warm)
+
+
+def r1(step: int, steps: int) -> float:
+    """Report R1's schedule: it oscillates with a period of 80 steps.
+
+    The report calls it a warm-up with cosine annealing.  In its code the
+    cosine's argument grows by pi every 40 steps, so the rate falls and rises
+    again; peaks shrink by 2 % every 10 steps.  The floor is a quarter of
+    the peak (0.05 of 0.2), for the first step as for the last 20.
+    """
+    floor = 0.25
+    if step < 20:
+        return floor + (1 - floor) * (step + 1) / 20
+    if step >= steps - 20:
+        return floor
+    swing = 1 + math.cos(math.pi * (step - 10) / 40)
+    return floor + 0.5 * (1 - floor) * swing * 0.98 ** ((step - 20) // 10)
+
+
+SCHEDULES: Mapping[ScheduleName, Schedule] = {
+    "constant": constant,
+    "exponential": exponential,
+    "cosine": cosine,
+    "one-cycle": one_cycle,
+    "r1": r1,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Optimiser, rate, schedule, budget.
+
+    ``learning_rate`` is the peak; a schedule multiplies it.  ``batch_size``
+    ``None`` means the full batch: one step an epoch.  ``weight_decay`` is
+    the factor lambda of ``lambda * w`` added to a weight's gradient (coupled
+    L2; decoupled for ``adamw``).  ``shift`` moves each training picture by up
+    to that many pixels in each direction, anew in every epoch.
+    """
+
+    epochs: int
+    batch_size: int | None = 128
+    optimiser: Optimiser = "sgd"
+    learning_rate: float = 0.1
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    schedule: ScheduleName = "constant"
+    shift: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse values that no training could mean."""
+        named(SCHEDULES, self.schedule, "schedule")
+        at_least("epochs", self.epochs, 1)
+        at_least("shift", self.shift, 0)
+        at_least("weight_decay", self.weight_decay, 0)
+        if self.batch_size is not None:
+            at_least("batch_size", self.batch_size, 1)
+        if not self.learning_rate > 0:
+            raise ValueError(
+                f"learning_rate is {self.learning_rate}; it must be above 0"
+            )
+        if not 0 <= self.momentum < 1:
+            raise ValueError(
+                f"momentum is {self.momentum}; it must lie in [0, 1)"
+            )
+
+    def rate(self, step: int, steps: int) -> float:
+        """Learning rate of a step, counted from 0, of ``steps`` in all."""
+        return self.learning_rate * SCHEDULES[self.schedule](step, steps)
+
+    def steps(self, examples: int) -> int:
+        """Number of updates on a training set of so many examples."""
+        return self.epochs * math.ceil(
+            examples / min(self.batch_size or examples, examples)
+        )
+
+
+def named(table: Mapping[Any, T], name: str, kind: str) -> T:
+    """Look a name up, or say which names there are.
+
+    Raises ValueError, with the unknown name and all accepted ones.
+    """
+    if name not in table:
+        accepted = ", ".join(map(repr, table))
+        raise ValueError(f"unknown {kind} {name!r}; accepted: {accepted}")
+    return table[name]
+
+
+def at_least(name: str, value: float, low: float) -> None:
+    """Raise ValueError, naming the value, if it is below ``low``."""
+    if value < low:
+        raise ValueError(f"{name} is {value}; it must be at least {low}")
