@@ -22,7 +22,7 @@ def constant(step: int, steps: int) -> float:
 
 def exponential(step: int, steps: int) -> float:
     """Fall by the same factor every step, to 1 % of the peak at the end."""
-    return 0.01 ** (step / steps)
+    return math.pow(0.01, step / steps)
 
 
 def cosine(step: int, steps: int) -> float:
@@ -111,11 +111,11 @@ class Recipe:
             )
 
     def rate(self, step: int, steps: int) -> float:
-        """Learning rate of a step, counted from 0, of ``steps`` in all."""
+        """Return the rate of a step, counted from 0, of ``steps`` in all."""
         return self.learning_rate * SCHEDULES[self.schedule](step, steps)
 
     def steps(self, examples: int) -> int:
-        """Number of updates on a training set of so many examples."""
+        """Count the updates on a training set of so many examples."""
         return self.epochs * math.ceil(
             examples / min(self.batch_size or examples, examples)
         )

@@ -1,0 +1,20 @@
+"""All claims of all practicals; a practical adds its file's here."""
+
+from __future__ import annotations
+
+from coursework.claims import Claim, Verdict, best_evidence, decide, numpy_mlp
+
+CLAIMS: tuple[Claim, ...] = (*numpy_mlp.CLAIMS,)
+
+
+def verdicts() -> list[Verdict]:
+    """Decide every claim from committed evidence, practical by practical."""
+    practicals = dict.fromkeys(claim.practical for claim in CLAIMS)
+    return [
+        verdict
+        for practical in practicals
+        for verdict in decide(
+            [claim for claim in CLAIMS if claim.practical == practical],
+            best_evidence,
+        )
+    ]

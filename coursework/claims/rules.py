@@ -1,0 +1,162 @@
+"""Decision rules: evidence in, two one-sided p-values and an estimate out.
+
+A rule is committed before the evidence that decides it.  ``Above`` is a claim
+of superiority: a mean paired difference above a margin.  ``Within`` is a
+claim of practical equivalence: two one-sided tests against plus and minus
+the margin :cite:p:`schuirmann1987`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from coursework import stats
+from coursework.recipe import named
+from coursework.records import Record, grouped
+
+Measure = Callable[[Record], float]
+Lookup = Callable[[str], Sequence[Record]]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the evidence says about one rule.
+
+    ``estimate`` is the mean difference with its 95 % interval; ``support``
+    and ``refute`` are one-sided p-values.
+    """
+
+    estimate: stats.Interval
+    support: float
+    refute: float
+    margin: float
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True)
+class Above:
+    """``first`` exceeds ``second`` by more than ``margin``.
+
+    ``second`` is another variant of the grid, or a number.
+    """
+
+    grid: str
+    first: str
+    second: str | float
+    margin: float = 0.0
+    measure: str = "accuracy"
+
+    def find(self, lookup: Lookup) -> Finding:
+        """Test the paired difference against the margin, both ways."""
+        difference, used = _difference(self, lookup)
+        return Finding(
+            difference,
+            difference.p_above(self.margin),
+            difference.p_below(self.margin),
+            self.margin,
+            used,
+        )
+
+
+@dataclass(frozen=True)
+class Within:
+    """``first`` and ``second`` differ by less than ``margin``."""
+
+    grid: str
+    first: str
+    second: str | float
+    margin: float
+    measure: str = "accuracy"
+
+    def find(self, lookup: Lookup) -> Finding:
+        """Test equivalence, and difference beyond the margin."""
+        difference, used = _difference(self, lookup)
+        above = difference.p_above(-self.margin)
+        below = difference.p_below(self.margin)
+        outside = min(
+            difference.p_above(self.margin), difference.p_below(-self.margin)
+        )
+        return Finding(
+            difference,
+            max(above, below),
+            min(1.0, 2 * outside),
+            math.copysign(self.margin, difference.mean),
+            used,
+        )
+
+
+@dataclass(frozen=True)
+class Every:
+    """All of several rules hold; one that fails refutes the whole."""
+
+    rules: tuple[Above | Within, ...]
+
+    def find(self, lookup: Lookup) -> Finding:
+        """Combine: the weakest support, the strongest refutation."""
+        findings = [rule.find(lookup) for rule in self.rules]
+        support = max(finding.support for finding in findings)
+        refute = min(finding.refute for finding in findings) * len(findings)
+        weakest = max(findings, key=lambda finding: finding.support)
+        return Finding(
+            weakest.estimate,
+            support,
+            min(1.0, refute),
+            weakest.margin,
+            tuple(record for f in findings for record in f.records),
+        )
+
+
+Rule = Above | Within | Every
+
+
+def _difference(
+    rule: Above | Within, lookup: Lookup
+) -> tuple[stats.Paired, tuple[Record, ...]]:
+    measure = named(MEASURES, rule.measure, "measure")
+    runs = grouped(lookup(rule.grid))
+    first = named(runs, rule.first, f"variant of {rule.grid}")
+    values = [measure(record) for record in first]
+    if not isinstance(rule.second, str):
+        return stats.paired(values, [rule.second] * len(values)), tuple(first)
+    second = named(runs, rule.second, f"variant of {rule.grid}")
+    base = [measure(record) for record in second]
+    return stats.paired(values, base), (*first, *second)
+
+
+def final_accuracy(record: Record) -> float:
+    """Accuracy on the test split."""
+    return record.scores["accuracy"]
+
+
+def first_accuracy(record: Record) -> float:
+    """Read validation accuracy after the first epoch: how fast it starts."""
+    return float(record.history[0]["validation"]["accuracy"])
+
+
+def late_rise(record: Record) -> float:
+    """Largest rise of validation accuracy in one epoch of the second half."""
+    curve = [epoch["validation"]["accuracy"] for epoch in record.history]
+    late = curve[len(curve) // 2 :]
+    return float(max(b - a for a, b in itertools.pairwise(late)))
+
+
+def seconds(record: Record) -> float:
+    """Seconds of training."""
+    return record.seconds
+
+
+def log_seconds(record: Record) -> float:
+    """Natural logarithm of the seconds of training: ratios as differences."""
+    return math.log(record.seconds)
+
+
+MEASURES: Mapping[str, Measure] = {
+    "accuracy": final_accuracy,
+    "first accuracy": first_accuracy,
+    "late rise": late_rise,
+    "seconds": seconds,
+    "log seconds": log_seconds,
+}

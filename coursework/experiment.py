@@ -1,0 +1,313 @@
+"""Grids of variants, and running what is missing of them; imports no torch.
+
+A grid is declared by a function of the profile that returns a plain dict:
+row label → variant, where a variant is a ``functools.partial`` of a trial.
+The same seeds run in every variant, so that differences are paired.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from filelock import FileLock
+
+from coursework import identity, paths, provenance, records
+from coursework.recipe import named
+from coursework.records import Record
+from coursework.trial import Epoch, Outcome
+
+Profile = Literal["smoke", "quick", "standard", "full"]
+PROFILES: tuple[Profile, ...] = get_args(Profile)
+EVIDENCE: tuple[Profile, ...] = ("full", "standard")  # best first
+SEEDS: Mapping[Profile, int] = {
+    "smoke": 2,
+    "quick": 3,
+    "standard": 5,
+    "full": 5,
+}
+
+Grid = Mapping[str, Callable[..., Any]]
+Declare = Callable[[Profile], Grid]
+OnEpoch = Callable[["Run", Epoch], None]
+
+
+class MissingRunsError(LookupError):
+    """Declared runs that have no record where training is forbidden."""
+
+
+class Planned(Exception):
+    """Stops a notebook whose missing runs have been written down."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One cell of a grid: a variant and a seed."""
+
+    grid: str
+    variant: str
+    profile: str
+    seed: int
+    trial: Callable[..., Any]
+
+    def to_json(self) -> str:
+        """Write the run down so that another process can do it."""
+        fields = {k: v for k, v in vars(self).items() if k != "trial"}
+        return json.dumps(fields | {"spec": identity.describe(self.trial)})
+
+    @staticmethod
+    def from_json(line: str) -> Run:
+        """Undo :meth:`to_json`."""
+        fields = json.loads(line)
+        spec = fields.pop("spec")
+        return Run(**fields, trial=identity.build(spec))
+
+    def __str__(self) -> str:
+        return f"{self.grid} · {self.variant} · seed {self.seed}"
+
+
+def run(
+    grid: str,
+    declare: Declare,
+    *,
+    profile: str,
+    seeds: Mapping[Profile, int] = SEEDS,
+) -> list[Record]:
+    """Return the records of a grid in declared order, training if need be.
+
+    ``profile`` may also be ``"evidence"``: then the highest of ``full`` and
+    ``standard`` whose committed records are complete is shown, and nothing
+    is trained.  Under ``coursework run`` missing runs are written down and
+    the notebook stops; elsewhere they are trained here, with progress.
+
+    Raises ValueError for an unknown profile, NotImportableError for a
+    variant that is not importable, MissingRunsError where training is
+    forbidden.
+    """
+    if profile == "evidence":
+        return _evidence(grid, declare, seeds)
+    known: Profile = named({p: p for p in PROFILES}, profile, "profile")
+    wanted = _cells(grid, declare, known, seeds)
+    found = [_find(cell) for cell in wanted]
+    missing = [c for c, r in zip(wanted, found, strict=True) if r is None]
+    _note(grid, wanted, missing)
+    if missing and os.environ.get("COURSEWORK_MODE") == "plan":
+        raise Planned(f"{len(missing)} runs of grid {grid!r} are missing")
+    if missing:
+        train(missing)
+        found = [_find(cell) for cell in wanted]
+    return [_labelled(c, r) for c, r in zip(wanted, found, strict=True) if r]
+
+
+def train(missing: Sequence[Run]) -> None:
+    """Do runs one after another in this process, showing progress."""
+    with Progress(len(missing)) as progress:
+        for cell in missing:
+            execute(cell, on_epoch=progress.epoch)
+            progress.done(cell)
+
+
+def execute(cell: Run, *, on_epoch: OnEpoch | None = None) -> Record:
+    """Do one run and store its record; a run that is there is not repeated.
+
+    One file lock a run: of two processes that want the same run, the second
+    waits and then finds the record of the first.  The system drops the lock
+    of a killed process.
+    """
+    key = identity.key(cell.trial)
+    lock = paths.runs() / ".locks" / f"{key}-{cell.seed}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):
+        done = _find(cell)
+        if done is not None:
+            return done
+        history: list[dict[str, Any]] = []
+        started = time.perf_counter()
+        epochs = cell.trial(seed=cell.seed)
+        while True:
+            try:
+                epoch = next(epochs)
+            except StopIteration as stop:
+                outcome: Outcome = stop.value
+                break
+            history.append(vars(epoch) | {"validation": {**epoch.validation}})
+            if on_epoch:
+                on_epoch(cell, epoch)
+        wall = time.perf_counter() - started
+        record = _record(cell, key, outcome, history, wall)
+        records.save(record, outcome.artefacts)
+    return record
+
+
+def left_out(declare: Declare, profile: str) -> list[str]:
+    """List the arms of ``full`` that a profile leaves out."""
+    here = set(declare(named({p: p for p in PROFILES}, profile, "profile")))
+    return [variant for variant in declare("full") if variant not in here]
+
+
+class Progress:
+    """A bar where a person waits, one line an epoch where no terminal is."""
+
+    def __init__(self, runs: int) -> None:
+        from tqdm import tqdm  # noqa: PLC0415
+
+        self.bar = None
+        if sys.stdout.isatty() or "ipykernel" in sys.modules:
+            self.bar = tqdm(total=runs, unit="run", file=sys.stdout)
+        self.count, self.runs, self.reported = 0, runs, 0.0
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def epoch(self, cell: Run, epoch: Epoch) -> None:
+        """Show an epoch; tiny ones at most once a second."""
+        text = (
+            f"epoch {epoch.epoch}: train loss {epoch.train_loss:.4f}"
+            + "".join(
+                f", validation {name} {value:.4f}"
+                for name, value in epoch.validation.items()
+            )
+        )
+        if time.monotonic() - self.reported < 1:
+            return
+        self.reported = time.monotonic()
+        if self.bar is None:
+            print(f"{cell} · {text}", flush=True)
+        else:
+            self.bar.set_description(str(cell), refresh=False)
+            self.bar.set_postfix_str(text)
+
+    def done(self, cell: Run) -> None:
+        """Count a finished run."""
+        self.count += 1
+        if self.bar is None:
+            print(f"[{self.count}/{self.runs}] {cell}", flush=True)
+        else:
+            self.bar.update()
+
+
+def _cells(
+    grid: str, declare: Declare, profile: Profile, seeds: Mapping[Profile, int]
+) -> list[Run]:
+    variants = declare(profile)
+    for variant, trial in variants.items():
+        try:
+            identity.key(trial)
+        except identity.NotImportableError as error:
+            raise identity.NotImportableError(
+                f"grid {grid!r}, variant {variant!r}: {error}"
+            ) from None
+    return [
+        Run(grid, variant, profile, seed, trial)
+        for variant, trial in variants.items()
+        for seed in range(seeds[profile])
+    ]
+
+
+def _find(cell: Run, *, evidence: bool = False) -> Record | None:
+    record = records.find(cell.trial, cell.seed, evidence=evidence)
+    if record and os.environ.get("COURSEWORK_STALE") and not evidence:
+        today = provenance.source_digest(identity.modules(record.spec))
+        return record if record.source == today else None
+    return record
+
+
+def _labelled(cell: Run, record: Record) -> Record:
+    """Give a record, found under whatever name, the name it has here."""
+    import dataclasses  # noqa: PLC0415
+
+    return dataclasses.replace(
+        record, grid=cell.grid, variant=cell.variant, profile=cell.profile
+    )
+
+
+def _evidence(
+    grid: str, declare: Declare, seeds: Mapping[Profile, int]
+) -> list[Record]:
+    gaps = []
+    for profile in EVIDENCE:
+        wanted = _cells(grid, declare, profile, seeds)
+        found = [_find(cell, evidence=True) for cell in wanted]
+        if all(found):
+            _note(grid, wanted, [])
+            pairs = zip(wanted, found, strict=True)
+            return [_labelled(c, r) for c, r in pairs if r]
+        lost = [str(c) for c, r in zip(wanted, found, strict=True) if not r]
+        gaps.append(f"{profile}: {len(lost)} missing, first {lost[0]}")
+    raise MissingRunsError(
+        f"grid {grid!r} has no complete evidence ({'; '.join(gaps)}). Train it "
+        "with `coursework run PRACTICAL --profile standard`, then promote it "
+        "with `coursework record PRACTICAL --profile standard`"
+    )
+
+
+def _note(grid: str, wanted: Sequence[Run], missing: Sequence[Run]) -> None:
+    """Tell the notebook runner what this grid asked for."""
+    ledger = os.environ.get("COURSEWORK_LEDGER")
+    if ledger:
+        line = {
+            "grid": grid,
+            "wanted": [cell.to_json() for cell in wanted],
+            "missing": [cell.to_json() for cell in missing],
+        }
+        with Path(ledger).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def _record(
+    cell: Run,
+    key: str,
+    outcome: Outcome,
+    history: list[dict[str, Any]],
+    wall: float,
+) -> Record:
+    spec = identity.describe(cell.trial)
+    trained = sum(epoch["seconds"] for epoch in history) or wall
+    examples = outcome.data.sizes["train"] * (
+        history[-1]["epoch"] if history else 0
+    )
+    # ru_maxrss is in KiB on Linux, in bytes on macOS
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    now = datetime.datetime.now(datetime.UTC)
+    return Record(
+        grid=cell.grid,
+        variant=cell.variant,
+        profile=cell.profile,
+        seed=cell.seed,
+        key=key,
+        spec=spec,
+        source=provenance.source_digest(identity.modules(spec)),
+        data=vars(outcome.data),
+        parameters=outcome.parameters,
+        multiply_adds=outcome.multiply_adds,
+        scores=outcome.scores,
+        history=history,
+        seconds=trained,
+        examples_per_second=examples / trained,
+        peak_memory_bytes=peak,
+        environment=provenance.environment(),
+        created=now.isoformat(timespec="seconds"),
+        predictions=None
+        if outcome.predictions is None
+        else records.pack(outcome.predictions),
+        diverged=outcome.diverged,
+        artefacts={
+            name: hashlib.sha256(content).hexdigest()
+            for name, content in outcome.artefacts.items()
+        },
+        notes=outcome.notes,
+    )

@@ -1,0 +1,191 @@
+"""Plan → one pool of workers → the notebooks again, until nothing is missing.
+
+A chain whose later stages depend on earlier winners takes one round a stage;
+a killed or out-of-time batch goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from coursework import identity, paths, records
+from coursework.experiment import Run
+from coursework.launch import pool
+from coursework.launch.notebooks import (
+    Execution,
+    Mode,
+    Notebook,
+    Parameters,
+    execute,
+)
+
+
+@dataclass
+class Batch:
+    """What became of a batch of notebooks."""
+
+    done: list[Execution] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    left: list[Run] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    trained: int = 0
+
+    @property
+    def status(self) -> int:
+        """Exit status: 1 after a failure, 75 when only time ran out."""
+        return 1 if self.failed else 75 if self.left else 0
+
+
+def page_path(profile: str, name: str) -> Path:
+    """Return where the page of a notebook lies for a profile."""
+    folder = paths.PROJECT / "_build" / profile / "practicals"
+    return folder / f"{name}.ipynb"
+
+
+def run(
+    chosen: Sequence[Notebook],
+    parameters: dict[str, Parameters],
+    *,
+    profile: str,
+    jobs: int | None = None,
+    budget: float | None = None,
+) -> Batch:
+    """Bring notebooks up to date for a profile.
+
+    ``parameters`` holds what to set besides the profile, by notebook;
+    ``budget`` is in minutes.
+    """
+    jobs = jobs or os.cpu_count() or 1
+    deadline = time.monotonic() + 60 * budget if budget else None
+    batch, waiting, before = Batch(), list(chosen), None
+    while waiting:
+        started = time.perf_counter()
+        seen = execute_all(
+            waiting,
+            {
+                b.name: {"profile": profile, **parameters[b.name]}
+                for b in chosen
+            },
+            "plan",
+            profile,
+            jobs,
+        )
+        _add(batch, "notebooks", time.perf_counter() - started)
+        batch.done += [e for e in seen if e.status in ("complete", "unchanged")]
+        batch.failed |= {e.name: e.error for e in seen if e.status == "failed"}
+        planned = [e for e in seen if e.status == "planned"]
+        missing = _once([run for e in planned for run in e.missing])
+        if not missing or set(missing) == before:
+            batch.failed |= {e.name: "its runs stay missing" for e in planned}
+            break
+        before = set(missing)
+        started = time.perf_counter()
+        report = pool.run_all(list(missing.values()), jobs, deadline)
+        _add(batch, "training", time.perf_counter() - started)
+        batch.trained += len(missing) - len(report.failed) - len(report.left)
+        batch.left += report.left
+        bad = {_name(run): (run, why) for run, why in report.failed.items()}
+        late = {_name(run) for run in report.left}
+        for execution in planned:
+            names = {_name(run) for run in execution.missing}
+            if names & set(bad):
+                run_, why = bad[min(names & set(bad))]
+                batch.failed[execution.name] = f"{run_} failed:\n{why}"
+            if names & (set(bad) | late):
+                waiting = [b for b in waiting if b.name != execution.name]
+        ended = {e.name for e in seen if e.status != "planned"}
+        waiting = [book for book in waiting if book.name not in ended]
+    return batch
+
+
+def execute_all(
+    chosen: Sequence[Notebook],
+    parameters: dict[str, dict[str, Any]],
+    mode: Mode,
+    profile: str,
+    jobs: int,
+    *,
+    folder: Path | None = None,
+) -> list[Execution]:
+    """Execute notebooks side by side, each in a process with its kernel."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context) as executor:
+        futures = [
+            executor.submit(
+                execute,
+                book,
+                parameters[book.name],
+                mode,
+                folder / f"{book.name}.ipynb"
+                if folder
+                else page_path(profile, book.name),
+            )
+            for book in chosen
+        ]
+        return [future.result() for future in futures]
+
+
+def promote(
+    chosen: Sequence[Notebook], parameters: dict[str, Parameters], profile: str
+) -> list[str]:
+    """Make the complete runs of notebooks evidence; say what was written.
+
+    Raises LookupError if a run is missing, naming the command that does it.
+    """
+    folder = paths.PROJECT / "_build" / "promoting"
+    settings = {
+        book.name: {"profile": profile, **parameters[book.name]}
+        for book in chosen
+    }
+    for page in folder.glob("*.ipynb"):
+        page.unlink()
+    written = []
+    for seen in execute_all(
+        chosen, settings, "plan", profile, 1, folder=folder
+    ):
+        if seen.status == "failed":
+            raise LookupError(f"{seen.name} does not run: {seen.error}")
+        if seen.missing:
+            raise LookupError(
+                f"{seen.name} lacks {len(seen.missing)} runs, first "
+                f"{seen.missing[0]}; train them with `coursework run "
+                f"{seen.name} --profile {profile}`"
+            )
+        written += _promote(seen.wanted)
+    return written
+
+
+def _promote(wanted: Sequence[Run]) -> list[str]:
+    import dataclasses  # noqa: PLC0415
+
+    grids: dict[str, list[records.Record]] = {}
+    for run in wanted:
+        record = records.find(run.trial, run.seed)
+        assert record is not None  # the notebook has just shown it
+        labels = {k: getattr(run, k) for k in ("grid", "variant", "profile")}
+        grids.setdefault(run.grid, []).append(
+            dataclasses.replace(record, **labels)
+        )
+    return [
+        f"{records.promote(runs)}: {len(runs)} runs" for runs in grids.values()
+    ]
+
+
+def _once(runs: Sequence[Run]) -> dict[str, Run]:
+    """Keep one of the runs that are the same under several labels."""
+    return {_name(run): run for run in reversed(runs)}
+
+
+def _name(run: Run) -> str:
+    return f"{identity.key(run.trial)}-{run.seed}"
+
+
+def _add(batch: Batch, stage: str, seconds: float) -> None:
+    batch.seconds[stage] = batch.seconds.get(stage, 0.0) + seconds

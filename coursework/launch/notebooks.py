@@ -1,0 +1,227 @@
+"""Executing a notebook's source through papermill, and believing nothing.
+
+Papermill reports success for a notebook whose kernel died or that called
+``sys.exit``, so every cell is checked here.  A page is moved to its place
+only when it is whole.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from coursework import paths
+from coursework.experiment import Run
+from coursework.recipe import named
+from coursework.records import run_file
+
+Mode = Literal["plan", "view"]
+Parameters = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook's source file and what may be set in it."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Name of the practical: the file's stem."""
+        return self.path.stem
+
+    @cached_property
+    def node(self) -> Any:
+        """The notebook as read from its source."""
+        import jupytext  # noqa: PLC0415
+
+        return jupytext.read(self.path)
+
+    @cached_property
+    def parameters(self) -> dict[str, Any]:
+        """Names and defaults in the cell tagged ``parameters``."""
+        for cell in self.node.cells:
+            if "parameters" in cell.metadata.get("tags", []):
+                return {
+                    statement.targets[0].id: ast.literal_eval(statement.value)
+                    for statement in ast.parse(cell.source).body
+                    if isinstance(statement, ast.Assign)
+                    and isinstance(statement.targets[0], ast.Name)
+                }
+        raise ValueError(f"{self.path} has no cell tagged 'parameters'")
+
+    def check(self, parameters: Parameters) -> None:
+        """Raise ValueError for a parameter that the notebook does not have."""
+        for name in parameters:
+            named(self.parameters, name, f"parameter of {self.name}")
+
+
+@dataclass
+class Execution:
+    """What became of one execution of a notebook."""
+
+    name: str
+    status: Literal["complete", "planned", "failed", "unchanged"]
+    wanted: list[Run] = field(default_factory=list)
+    missing: list[Run] = field(default_factory=list)
+    error: str = ""
+
+
+def notebooks() -> dict[str, Notebook]:
+    """Find all notebooks of the project, in order."""
+    files = sorted((paths.PROJECT / "notebooks").glob("[0-9]*.py"))
+    return {path.stem: Notebook(path) for path in files}
+
+
+def select(names: tuple[str, ...]) -> list[Notebook]:
+    """Pick notebooks by name or number (all of them, if none is given)."""
+    every = notebooks()
+    if not names:
+        return list(every.values())
+    short = {stem.split("_")[0]: book for stem, book in every.items()}
+    return [named({**every, **short}, name, "practical") for name in names]
+
+
+def execute(
+    notebook: Notebook, parameters: Parameters, mode: Mode, page: Path
+) -> Execution:
+    """Execute a notebook in a kernel of its own and keep the page if whole.
+
+    A page whose source, parameters, package and records are unchanged is
+    left as it is.  After a failure the partial notebook lies in
+    ``_build/failed``, its log beside it.
+    """
+    if is_fresh(page, notebook, parameters):
+        return Execution(notebook.name, "unchanged")
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = Path(folder) / "ledger.jsonl"
+        ledger.touch()
+        part = Path(folder) / f"{notebook.name}.ipynb"
+        error = _papermill(notebook, parameters, mode, ledger, part)
+        wanted, missing = _read(ledger)
+        if error == "Planned":
+            return Execution(notebook.name, "planned", wanted, missing)
+        node = json.loads(part.read_text()) if part.exists() else {"cells": []}
+        error = error or _unexecuted(node)
+        if error:
+            kept = paths.PROJECT / "_build" / "failed" / part.name
+            paths.write(kept, json.dumps(node, indent=1).encode())
+            error = f"{error}\nThe partly executed notebook: {kept}"
+            paths.write(kept.with_suffix(".log"), error.encode())
+            return Execution(notebook.name, "failed", wanted, missing, error)
+        names = sorted(f"{run.seed}:{_key(run)}" for run in wanted)
+        stamp = _stamp(notebook, parameters, names)
+        _tidy(node, {"stamp": stamp, "runs": names})
+        paths.write(page, json.dumps(node, indent=1).encode())
+    return Execution(notebook.name, "complete", wanted)
+
+
+def is_fresh(page: Path, notebook: Notebook, parameters: Parameters) -> bool:
+    """Tell whether a page was made from what there is now."""
+    try:
+        made = json.loads(page.read_text())["metadata"]["coursework"]
+    except (OSError, ValueError, KeyError):
+        return False
+    now = _stamp(notebook, parameters, made["runs"])
+    return bool(made["stamp"] == now)
+
+
+def _papermill(
+    notebook: Notebook,
+    parameters: Parameters,
+    mode: Mode,
+    ledger: Path,
+    part: Path,
+) -> str:
+    """Run papermill; return "" or what went wrong, naming the cell."""
+    import papermill  # noqa: PLC0415
+    from papermill.exceptions import PapermillExecutionError  # noqa: PLC0415
+
+    os.environ["COURSEWORK_LEDGER"] = str(ledger)
+    os.environ["COURSEWORK_MODE"] = mode
+    os.environ["PYTHONUTF8"] = "1"
+    os.environ.pop("MPLBACKEND", None)  # else inline figures vanish
+    try:
+        papermill.execute_notebook(
+            notebook.node,
+            str(part),
+            parameters=dict(parameters),
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            cwd=str(notebook.path.parent),
+        )
+    except PapermillExecutionError as error:
+        if error.ename == "Planned":
+            return "Planned"
+        trace = "\n".join(error.traceback[-12:])
+        return (
+            f"{notebook.path.name}, code cell {error.exec_count}: "
+            f"{error.ename}: {error.evalue}\n{trace}"
+        )
+    except Exception as error:  # a dead kernel has many names
+        return f"{notebook.path.name}: {type(error).__name__}: {error}"
+    return ""
+
+
+def _unexecuted(node: dict[str, Any]) -> str:
+    """Name the first code cell that did not run to its end."""
+    for number, cell in enumerate(node["cells"], 1):
+        source = "".join(cell["source"]).strip()
+        if cell["cell_type"] != "code" or not source:
+            continue
+        failed = any(o["output_type"] == "error" for o in cell["outputs"])
+        if cell["execution_count"] is None or failed:
+            first = source.splitlines()[0]
+            return f"cell {number} ({first!r}) was not executed to its end"
+    return "" if node["cells"] else "nothing was executed"
+
+
+def _read(ledger: Path) -> tuple[list[Run], list[Run]]:
+    grids = [json.loads(line) for line in ledger.read_text().splitlines()]
+    return (
+        [Run.from_json(run) for grid in grids for run in grid["wanted"]],
+        [Run.from_json(run) for grid in grids for run in grid["missing"]],
+    )
+
+
+def _tidy(node: dict[str, Any], made: dict[str, Any]) -> None:
+    """Drop what differs between two equal executions."""
+    node["metadata"].pop("papermill", None)
+    node["metadata"]["coursework"] = made
+    for number, cell in enumerate(node["cells"]):
+        cell["id"] = f"cell-{number}"
+        cell["metadata"].pop("papermill", None)
+        cell["metadata"].pop("execution", None)
+        if "injected-parameters" in cell["metadata"].get("tags", []):
+            cell["metadata"]["tags"].append("remove-cell")
+
+
+def _stamp(notebook: Notebook, parameters: Parameters, runs: list[str]) -> str:
+    digest = hashlib.sha256(notebook.path.read_bytes())
+    digest.update(json.dumps(dict(parameters), sort_keys=True).encode())
+    package = Path(__file__).parents[1].rglob("*.py")
+    evidence = paths.results().glob("*/*.jsonl")
+    mine = [run_file(*_split(run)) for run in runs]
+    for path in [*sorted(package), *sorted(evidence), *mine]:
+        digest.update(path.read_bytes() if path.exists() else b"-")
+    return digest.hexdigest()
+
+
+def _split(run: str) -> tuple[str, int]:
+    seed, key = run.split(":")
+    return key, int(seed)
+
+
+def _key(run: Run) -> str:
+    from coursework import identity  # noqa: PLC0415
+
+    return identity.key(run.trial)

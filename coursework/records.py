@@ -1,0 +1,361 @@
+"""Finished runs as JSON, and tables of many of them; imports no torch.
+
+``runs/`` is this machine's cache, one file a run.  ``results/<grid>/`` is
+evidence: ``<profile>.jsonl`` with one line a run, artefacts beside it.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import functools
+import hashlib
+import io
+import json
+import math
+import re
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from coursework import identity, paths, stats
+
+SCHEMA = 1
+ARTEFACT_LIMIT = 100_000  # bytes; evidence is committed and stays small
+
+
+class DamagedRecordError(ValueError):
+    """A record that can't be read as one; the message names the file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One finished run: what was asked, what came out, who made it.
+
+    ``seconds`` is the time spent training.  ``source`` is the digest of the
+    code involved.  ``artefacts`` maps file names to SHA-256 digests.
+    """
+
+    grid: str
+    variant: str
+    profile: str
+    seed: int
+    key: str
+    spec: identity.Spec
+    source: str
+    data: Mapping[str, Any]
+    parameters: int
+    multiply_adds: int
+    scores: Mapping[str, float]
+    history: Sequence[Mapping[str, Any]]
+    seconds: float
+    examples_per_second: float
+    peak_memory_bytes: int
+    environment: Mapping[str, Any]
+    created: str
+    predictions: str | None = None
+    diverged: str | None = None
+    artefacts: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    @property
+    def name(self) -> str:
+        """Name of the run, unique over all grids: key and seed."""
+        return f"{self.key}-{self.seed}"
+
+    def to_json(self) -> str:
+        """Write the record as one line; what is not finite becomes null."""
+        return json.dumps(
+            _finite(dataclasses.asdict(self)), sort_keys=True, allow_nan=False
+        )
+
+    def artefact(self, name: str) -> bytes:
+        """Read an artefact of this run and verify its hash.
+
+        Raises FileNotFoundError naming the run, the artefact and the remedy.
+        """
+        if name not in self.artefacts:
+            known = ", ".join(self.artefacts) or "none"
+            raise FileNotFoundError(
+                f"run {self.name} ({self.variant!r}, seed {self.seed}) has no "
+                f"artefact {name!r}; it has: {known}"
+            )
+        evidence = paths.results().glob(f"*/artefacts/{self.name}/{name}")
+        for path in (paths.runs() / self.name / name, *evidence):
+            if path.exists():
+                content = path.read_bytes()
+                if hashlib.sha256(content).hexdigest() == self.artefacts[name]:
+                    return content
+        raise FileNotFoundError(
+            f"artefact {name!r} of run {self.name} is missing or damaged; "
+            f"delete {paths.runs() / self.name}.json and run the notebook "
+            "again"
+        )
+
+    def arrays(self, name: str) -> dict[str, NDArray[Any]]:
+        """Read an ``.npz`` artefact; pickled objects are refused."""
+        with np.load(io.BytesIO(self.artefact(name)), allow_pickle=False) as z:
+            return {key: z[key] for key in z.files}
+
+    def correct(self) -> NDArray[np.bool_]:
+        """Tell for each test example whether the prediction was right."""
+        if self.predictions is None:
+            raise ValueError(f"run {self.name} stored no predictions")
+        right: NDArray[np.bool_] = unpack(self.predictions) == 0
+        return right
+
+
+def pack(offsets: NDArray[np.uint8]) -> str:
+    """Store one byte a test example as text."""
+    return base64.b64encode(zlib.compress(offsets.tobytes(), 9)).decode()
+
+
+def unpack(text: str) -> NDArray[np.uint8]:
+    """Undo :func:`pack`."""
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
+
+
+def parse(line: str, where: Path) -> Record:
+    """Read a record; null becomes NaN again where a number belongs.
+
+    Raises DamagedRecordError, naming the file and what to do.
+    """
+    try:
+        fields = json.loads(line)
+        if fields["schema"] > SCHEMA:
+            raise ValueError(
+                f"schema {fields['schema']} is newer than this code's {SCHEMA}"
+            )
+        fields["scores"] = _numbers(fields["scores"])
+        fields["history"] = [
+            _numbers(epoch) | {"validation": _numbers(epoch["validation"])}
+            for epoch in fields["history"]
+        ]
+        return Record(**fields)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedRecordError(
+            f"{where} holds a damaged record ({error}). Delete that file to "
+            "train the run again, or restore it with `git checkout` if it is "
+            "evidence"
+        ) from error
+
+
+def save(record: Record, artefacts: Mapping[str, bytes]) -> None:
+    """Write a run into ``runs/``: artefacts first, the record last.
+
+    The record's file is what makes a run finished, so a kill in between
+    leaves a run that is simply done again.
+    """
+    for name, content in artefacts.items():
+        if len(content) > ARTEFACT_LIMIT:
+            raise ValueError(
+                f"artefact {name!r} has {len(content)} bytes; at most "
+                f"{ARTEFACT_LIMIT} are kept: store a summary"
+            )
+        paths.write(paths.runs() / record.name / name, content)
+    line = record.to_json() + "\n"
+    paths.write(run_file(record.key, record.seed), line.encode())
+
+
+def run_file(key: str, seed: int) -> Path:
+    """Return where this machine keeps a run."""
+    return paths.runs() / f"{key}-{seed}.json"
+
+
+def find(variant: Any, seed: int, *, evidence: bool = False) -> Record | None:
+    """Look a run up by key and compare its stored spec with today's.
+
+    This machine's runs come first, then committed evidence, of whatever grid;
+    with ``evidence`` the latter alone.
+    """
+    key = identity.key(variant)
+    found = []
+    path = run_file(key, seed)
+    if not evidence and path.exists():
+        found.append(parse(path.read_text(encoding="utf-8"), path))
+    found += _evidence_index(_stamp()).get((key, seed), [])
+    return next((r for r in found if identity.matches(r.spec, variant)), None)
+
+
+def evidence(grid: str, profile: str) -> list[Record]:
+    """Read the committed records of a grid, in their stored order."""
+    path = evidence_file(grid, profile)
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [parse(line, path) for line in lines]
+
+
+def evidence_file(grid: str, profile: str) -> Path:
+    """Return where a grid's evidence of one profile is committed."""
+    return paths.results() / grid / f"{profile}.jsonl"
+
+
+def grids() -> dict[str, list[str]]:
+    """List the grids with evidence and their profiles."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(paths.results().glob("*/*.jsonl")):
+        found.setdefault(path.parent.name, []).append(path.stem)
+    return found
+
+
+def promote(records: Sequence[Record]) -> Path:
+    """Make a complete grid evidence: one sorted file, artefacts beside it."""
+    first = records[0]
+    path = evidence_file(first.grid, first.profile)
+    for record in records:
+        for name in record.artefacts:
+            target = path.parent / "artefacts" / record.name / name
+            paths.write(target, record.artefact(name))
+    ordered = sorted(records, key=lambda r: (r.variant, r.seed))
+    lines = "".join(record.to_json() + "\n" for record in ordered)
+    paths.write(path, lines.encode())
+    return path
+
+
+def table(
+    records: Sequence[Record],
+    score: str = "accuracy",
+    baseline: str | None = None,
+) -> pd.DataFrame:
+    """Summarise each variant over its seeds, in declared order.
+
+    Columns: mean, standard deviation, 95 % interval over seeds, n, interval
+    from sampling the test set (accuracies only), runs that diverged, cost;
+    with a baseline row also the paired difference to it, with its interval
+    and the correlation over seeds (same seeds, so differences are paired).
+    """
+    rows = {}
+    by_variant = grouped(records)
+    base = by_variant[baseline] if baseline else None
+    for variant, runs in by_variant.items():
+        values = scores(runs, score)
+        interval = stats.t_interval(values)
+        row: dict[str, Any] = {
+            "mean": interval.mean,
+            "sd": interval.sd,
+            "low": interval.low,
+            "high": interval.high,
+            "n": interval.n,
+        }
+        if score == "accuracy":
+            tested = runs[0].data["sizes"]["test"]
+            row["test ±"] = stats.wilson_half_width(interval.mean, tested)
+        if base is not None:
+            row |= _difference(base, runs, score)
+        row |= {
+            "diverged": sum(run.diverged is not None for run in runs),
+            "parameters": runs[0].parameters,
+            "multiply-adds": runs[0].multiply_adds,
+            "seconds": float(np.median([run.seconds for run in runs])),
+        }
+        rows[variant] = row
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("variant")
+
+
+def curves(records: Sequence[Record], score: str = "accuracy") -> pd.DataFrame:
+    """Lay all learning curves out, one row an epoch of a run."""
+    return pd.DataFrame(
+        [
+            {
+                "variant": record.variant,
+                "seed": record.seed,
+                "epoch": epoch["epoch"],
+                "learning rate": epoch["learning_rate"],
+                "train loss": epoch["train_loss"],
+                "validation loss": epoch["validation_loss"],
+                score: epoch["validation"].get(score, math.nan),
+            }
+            for record in records
+            for epoch in record.history
+        ]
+    )
+
+
+def grouped(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """Gather records by variant, both in the order they come."""
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(record.variant, []).append(record)
+    return found
+
+
+def scores(records: Iterable[Record], score: str = "accuracy") -> list[float]:
+    """Collect one test score over runs."""
+    return [record.scores[score] for record in records]
+
+
+def validation(record: Record, score: str = "accuracy") -> float:
+    """Return a run's last validation score: what choices are made by."""
+    return float(record.history[-1]["validation"][score])
+
+
+def best(records: Sequence[Record], score: str = "accuracy") -> str:
+    """Choose the variant with the highest mean validation score.
+
+    Ties go to the one declared first.
+    """
+    means = {
+        variant: float(np.mean([validation(run, score) for run in runs]))
+        for variant, runs in grouped(records).items()
+    }
+    return max(means, key=lambda variant: means[variant])
+
+
+def _difference(
+    base: Sequence[Record], runs: Sequence[Record], score: str
+) -> dict[str, float]:
+    if base[0].variant == runs[0].variant:
+        return {"difference": 0.0}
+    paired = stats.paired(scores(runs, score), scores(base, score))
+    return {
+        "difference": paired.mean,
+        "difference low": paired.low,
+        "difference high": paired.high,
+        "correlation": paired.correlation,
+    }
+
+
+def _stamp() -> tuple[tuple[str, int, int], ...]:
+    files = sorted(paths.results().glob("*/*.jsonl"))
+    return tuple(
+        (str(f), s.st_mtime_ns, s.st_size) for f in files for s in [f.stat()]
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _evidence_index(
+    stamp: tuple[tuple[str, int, int], ...],
+) -> dict[tuple[str, int], list[Record]]:
+    """Index all evidence; read again only when a file of it changed."""
+    index: dict[tuple[str, int], list[Record]] = {}
+    for name, _, _ in stamp:
+        for record in evidence(Path(name).parent.name, Path(name).stem):
+            index.setdefault((record.key, record.seed), []).append(record)
+    return index
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: math.nan if v is None else v for k, v in values.items()}
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def slug(text: str) -> str:
+    """Turn a label into what a file name or an anchor may hold."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

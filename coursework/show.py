@@ -1,0 +1,211 @@
+"""What a page displays besides figures: tables, code, banners, provenance.
+
+Everything a run or a person named is escaped before it becomes HTML.
+"""
+
+from __future__ import annotations
+
+import base64
+import inspect
+import math
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import pandas as pd
+from IPython.display import HTML, Code, Markdown
+
+from coursework import identity, provenance, records, stats
+from coursework.claims import Verdict, catalogue
+from coursework.records import Record
+
+
+def markdown(text: str) -> Markdown:
+    """Show a sentence whose numbers were computed."""
+    return Markdown(inspect.cleandoc(text))
+
+
+def source(target: Any) -> Code:
+    """Show the code of a class or function of the package."""
+    return Code(inspect.getsource(target), language="python")
+
+
+def percent(interval: stats.Interval) -> str:
+    """Write a mean accuracy with its interval and n, in per cent."""
+    if interval.n < 2:
+        return f"{100 * interval.mean:.2f} % (n = 1, so no interval)"
+    return (
+        f"{100 * interval.mean:.2f} % (95 % interval "
+        f"{100 * interval.low:.2f} to {100 * interval.high:.2f}, "
+        f"n = {interval.n})"
+    )
+
+
+def points(interval: stats.Interval) -> str:
+    """Write a difference of accuracies with its interval, in points."""
+    return (
+        f"{100 * interval.mean:+.2f} points (95 % interval "
+        f"{100 * interval.low:+.2f} to {100 * interval.high:+.2f}, "
+        f"n = {interval.n})"
+    )
+
+
+def results(
+    runs: Sequence[Record],
+    *,
+    score: str = "accuracy",
+    baseline: str | None = None,
+) -> HTML:
+    """Show a grid's table, and behind a click the records it was made of."""
+    frame = records.table(runs, score, baseline)
+    shown = pd.DataFrame(index=frame.index)
+    shown[f"test {score} (%)"] = frame["mean"].map(_per_cent)
+    shown["sd"] = frame["sd"].map(_per_cent)
+    shown["95 % interval"] = _range(frame["low"], frame["high"])
+    shown["n"] = frame["n"]
+    if "test ±" in frame:
+        shown["test set ±"] = frame["test ±"].map(_per_cent)
+    if baseline is not None:
+        shown["difference"] = frame["difference"].map(_signed)
+        shown["its 95 % interval"] = _range(
+            frame["difference low"], frame["difference high"], sign="+"
+        )
+        shown["r"] = frame["correlation"].map(
+            lambda r: "–" if math.isnan(r) else f"{r:.2f}"
+        )
+    if frame["diverged"].any():
+        shown["diverged"] = frame["diverged"]
+    shown["parameters"] = frame["parameters"].map("{:,}".format)
+    shown["multiply-adds"] = frame["multiply-adds"].map("{:,}".format)
+    shown["seconds"] = frame["seconds"].map("{:.1f}".format)
+    table = shown.reset_index().to_html(
+        index=False, escape=True, border=0, classes="results"
+    )
+    return HTML(f'<div class="scroll">{table}</div>{_behind(runs)}')
+
+
+def made_of(runs: Sequence[Record]) -> HTML:
+    """Show which records a figure or a sentence was made of."""
+    return HTML(_behind(runs))
+
+
+def banner(profile: str, *grids: Sequence[Record]) -> HTML:
+    """Say at the top of a page what its numbers are, and what they are not."""
+    runs = [run for grid in grids for run in grid]
+    boxes = []
+    if profile not in ("evidence", "full", "standard"):
+        boxes.append(
+            f"<strong>Quick look, not evidence.</strong> Profile "
+            f"<code>{escape(profile)}</code>: small budgets, trained on this "
+            'machine. <a href="../evidence.html">What the evidence says</a>.'
+        )
+    names = dict.fromkeys(r.data["name"] for r in runs if r.data["stand_in"])
+    boxes += [
+        f"<strong>Stand-in data.</strong> These numbers come from "
+        f"<em>{escape(name)}</em>, which takes the place of the set that this "
+        "practical is about; they say nothing about that set."
+        for name in names
+    ]
+    boxes += [
+        "<strong>Changed code.</strong> Some records were made by an earlier "
+        "version of the code involved; they are marked behind each table."
+    ] * any(map(_outdated, runs))
+    return HTML("".join(f'<div class="banner">{box}</div>' for box in boxes))
+
+
+def animation(moving: bytes, still: bytes, alt: str) -> HTML:
+    """Show an animated WebP; readers who want no motion get the still."""
+    urls = [
+        "data:image/webp;base64," + base64.b64encode(content).decode()
+        for content in (still, moving)
+    ]
+    return HTML(
+        '<picture><source media="(prefers-reduced-motion: reduce)" '
+        f'srcset="{urls[0]}"><img loading="lazy" src="{urls[1]}" '
+        f'alt="{escape(alt)}"></picture>'
+    )
+
+
+def claims(practical: str) -> HTML:
+    """Show the verdicts that concern a practical, from evidence alone."""
+    return HTML(
+        verdict_table(
+            [v for v in catalogue.verdicts() if v.claim.practical == practical]
+        )
+    )
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> str:
+    """Lay verdicts out as an HTML table."""
+    rows = "".join(
+        f'<tr id="claim-{v.claim.id}"><td>{v.claim.id}</td>'
+        f"<td>{escape(v.claim.source)}</td>"
+        f"<td>{escape(v.claim.statement)}<br><small>Reported: "
+        f"{escape(v.claim.reported)}, runs: {v.claim.runs or '–'}. "
+        f"Rule: {escape(v.claim.how)}</small></td>"
+        f'<td class="verdict {records.slug(v.status)}">{v.status}</td>'
+        f"<td>{escape(v.estimate) or '–'}</td></tr>"
+        for v in verdicts
+    )
+    return (
+        '<div class="scroll"><table class="claims"><thead><tr><th>claim</th>'
+        "<th>from</th><th>statement</th><th>verdict</th>"
+        "<th>what decides it (weakest part)</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _behind(runs: Sequence[Record]) -> str:
+    frame = pd.DataFrame(
+        [
+            {
+                "variant": r.variant,
+                "seed": r.seed,
+                "run": r.name,
+                "data": r.data["name"],
+                "trained": r.created[:10],
+                "commit": (r.environment["commit"] or "–")[:7]
+                + ("+" if r.environment["modified"] else ""),
+                "device": r.environment["device"],
+                "threads": r.environment["threads"],
+                "code": "earlier" if _outdated(r) else "today's",
+            }
+            for r in runs
+        ]
+    )
+    profiles = "/".join(dict.fromkeys(r.profile for r in runs))
+    devices = "; ".join(frame["device"].unique())
+    dates = sorted(frame["trained"].unique())
+    grids = "".join(
+        f' · <a href="../evidence.html#{records.slug(grid)}">'
+        f"evidence of {escape(grid)}</a>"
+        for grid in dict.fromkeys(r.grid for r in runs)
+    )
+    table = frame.to_html(index=False, escape=True, border=0)
+    return (
+        '<details class="provenance"><summary>'
+        f"{len(runs)} runs, profile {escape(profiles)}, {escape(devices)}, "
+        f"{escape(' to '.join(dict.fromkeys((dates[0], dates[-1]))))}"
+        f"</summary><p>A + after the commit: with changes not committed.{grids}"
+        f'</p><div class="scroll">{table}</div></details>'
+    )
+
+
+def _outdated(record: Record) -> bool:
+    today = provenance.source_digest(identity.modules(record.spec))
+    return record.source != today
+
+
+def _per_cent(value: float) -> str:
+    return "–" if math.isnan(value) else f"{100 * value:.2f}"
+
+
+def _signed(value: float) -> str:
+    return "baseline" if value == 0 else f"{100 * value:+.2f}"
+
+
+def _range(low: pd.Series, high: pd.Series, sign: str = "") -> list[str]:
+    return [
+        "–" if math.isnan(a) else f"{100 * a:{sign}.2f} to {100 * b:{sign}.2f}"
+        for a, b in zip(low, high, strict=True)
+    ]
