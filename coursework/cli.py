@@ -23,6 +23,7 @@ Settings = Annotated[
 
 def run(
     practicals: Practicals = (),
+    *,
     profile: Profile = "quick",
     jobs: int | None = None,
     budget: float | None = None,
@@ -165,7 +166,7 @@ def doctor() -> int:
 
 def main() -> None:
     """Run the command line; an error is one message and exit status 2."""
-    commands = {
+    commands: dict[str, Any] = {
         "run": run,
         "report": report,
         "list": list_,

@@ -51,15 +51,9 @@ def style() -> None:
             "axes.spines.top": False,
             "axes.spines.right": False,
             "svg.hashsalt": "coursework",
-            "svg.fonttype": "none",
             "lines.linewidth": 1.6,
         },
     )
-    from matplotlib_inline.backend_inline import (  # noqa: PLC0415
-        set_matplotlib_formats,
-    )
-
-    set_matplotlib_formats("svg")
 
 
 def learning_curves(

@@ -130,7 +130,8 @@ class MLP:
 
     ``weights[l]`` is (inputs + 1, outputs).  Its last row is the bias: what a
     layer sees ends with a column of ones.  Layers write into buffers that are
-    kept, so what ``forward`` returns holds until its next call.
+    kept, so what ``forward`` returns holds until its next call.  Weights and
+    buffers lie in memory column by column: their products are faster so.
     """
 
     def __init__(
@@ -156,11 +157,21 @@ class MLP:
         for inputs, outputs in pairwise(sizes):
             weight = rng.normal(0, spread(inputs, outputs), (inputs, outputs))
             bias = np.zeros((1, outputs))
-            self.weights.append(np.concatenate([weight, bias]).astype(dtype))
+            self.weights.append(
+                np.concatenate([weight, bias]).astype(dtype, "F")
+            )
         self._outputs: list[Floats] = []
 
     def forward(self, rows: Floats) -> Floats:
-        """Compute the scores (N, K) of ``as_rows`` examples (N, D + 1)."""
+        """Compute the scores (N, K) of ``as_rows`` examples (N, D + 1).
+
+        Raises ValueError for examples of another size.
+        """
+        if rows.shape[1] != len(self.weights[0]):
+            raise ValueError(
+                f"rows have {rows.shape[1]} columns; this network takes "
+                f"{len(self.weights[0]) - 1} inputs and the ones of as_rows"
+            )
         self._reserve(len(rows))
         self.seen = [rows]  # what each layer sees; the last is the scores
         for weight, activation, output in zip(
@@ -198,8 +209,10 @@ class MLP:
             return
         dtype = self.weights[0].dtype
         widths = [weight.shape[1] for weight in self.weights]
-        self._outputs = [np.ones((examples, w + 1), dtype) for w in widths]
-        self._deltas = [np.empty((examples, w), dtype) for w in widths[:-1]]
+        self._outputs = [np.ones((examples, w + 1), dtype, "F") for w in widths]
+        self._deltas = [
+            np.empty((examples, w), dtype, "F") for w in widths[:-1]
+        ]
         self._gradients = [np.empty_like(weight) for weight in self.weights]
 
     def scores(self, inputs: Array) -> Floats:
@@ -214,7 +227,8 @@ class MLP:
     def with_weights(self, weights: list[Floats]) -> MLP:
         """Make the same network with other weights, sharing no buffer."""
         twin = copy.copy(self)
-        twin.weights, twin._outputs = weights, []
+        twin.weights = [np.asfortranarray(weight) for weight in weights]
+        twin._outputs = []
         return twin
 
     @property
@@ -239,13 +253,12 @@ def gradient_check(mlp: MLP, inputs: Array, targets: Labels) -> float:
     _, gradients = exact.loss_and_gradients(rows, targets)
     for weight, gradient in zip(exact.weights, gradients, strict=True):
         places = np.linspace(0, weight.size - 1, min(weight.size, 100))
-        flat = weight.reshape(-1)
         for place in places.astype(int):
-            kept, losses = flat[place], []
+            kept, losses = weight.flat[place], []
             for moved in (kept + step, kept - step):
-                flat[place] = moved
+                weight.flat[place] = moved
                 losses.append(exact.loss(exact.forward(rows), targets)[0])
-            flat[place] = kept
+            weight.flat[place] = kept
             slope = (losses[0] - losses[1]) / (2 * step)
             deviation = abs(slope - gradient.flat[place])
             worst = max(worst, deviation / max(np.abs(gradient).max(), 1e-12))
@@ -330,8 +343,9 @@ def descend(
     velocity *= recipe.momentum
     velocity += gradient
     if recipe.weight_decay:
-        pull = np.multiply(weight[:-1], recipe.weight_decay, out=gradient[:-1])
-        velocity[:-1] += pull
+        pull = np.multiply(weight, recipe.weight_decay, out=gradient)
+        pull[-1] = 0
+        velocity += pull
     weight -= np.multiply(velocity, rate, out=gradient)
 
 
@@ -395,7 +409,7 @@ class Descent:
         return loss
 
     def network(self) -> MLP:
-        """Return the whole network as it is now."""
+        """Return the whole network; it is valid until training goes on."""
         factor = self._initial.dtype.type(self._unlit[0, 0])
         first, *others = self._part.weights
         whole = self._initial * factor

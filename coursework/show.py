@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import base64
 import inspect
+import io
 import math
 from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import HTML, Code, Markdown
+from matplotlib.axes import Axes
 
 from coursework import identity, provenance, records, stats
 from coursework.claims import Verdict, catalogue
@@ -55,8 +58,12 @@ def results(
     *,
     score: str = "accuracy",
     baseline: str | None = None,
+    link: bool = True,
 ) -> HTML:
-    """Show a grid's table, and behind a click the records it was made of."""
+    """Show a grid's table, and behind a click the records it was made of.
+
+    ``link`` leads from there to the evidence page.
+    """
     frame = records.table(runs, score, baseline)
     shown = pd.DataFrame(index=frame.index)
     shown[f"test {score} (%)"] = frame["mean"].map(_per_cent)
@@ -66,7 +73,10 @@ def results(
     if "test ±" in frame:
         shown["test set ±"] = frame["test ±"].map(_per_cent)
     if baseline is not None:
-        shown["difference"] = frame["difference"].map(_signed)
+        shown["difference"] = [
+            "baseline" if variant == baseline else f"{100 * value:+.2f}"
+            for variant, value in frame["difference"].items()
+        ]
         shown["its 95 % interval"] = _range(
             frame["difference low"], frame["difference high"], sign="+"
         )
@@ -81,7 +91,7 @@ def results(
     table = shown.reset_index().to_html(
         index=False, escape=True, border=0, classes="results"
     )
-    return HTML(f'<div class="scroll">{table}</div>{_behind(runs)}')
+    return HTML(f'<div class="scroll">{table}</div>{_behind(runs, link)}')
 
 
 def made_of(runs: Sequence[Record]) -> HTML:
@@ -111,6 +121,19 @@ def banner(profile: str, *grids: Sequence[Record]) -> HTML:
         "version of the code involved; they are marked behind each table."
     ] * any(map(_outdated, runs))
     return HTML("".join(f'<div class="banner">{box}</div>' for box in boxes))
+
+
+def figure(axes: Axes, alt: str) -> HTML:
+    """Show a figure as SVG with its alternative text, and close it."""
+    drawn, file = axes.get_figure(root=True), io.StringIO()
+    assert drawn is not None  # axes that were drawn belong to a figure
+    drawn.savefig(file, format="svg", metadata={"Date": None})
+    plt.close(drawn)
+    code = base64.b64encode(file.getvalue().encode()).decode()
+    return HTML(
+        f'<img class="figure" src="data:image/svg+xml;base64,{code}" '
+        f'alt="{escape(alt)}">'
+    )
 
 
 def animation(moving: bytes, still: bytes, alt: str) -> HTML:
@@ -155,7 +178,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> str:
     )
 
 
-def _behind(runs: Sequence[Record]) -> str:
+def _behind(runs: Sequence[Record], link: bool = True) -> str:
     frame = pd.DataFrame(
         [
             {
@@ -179,7 +202,7 @@ def _behind(runs: Sequence[Record]) -> str:
     grids = "".join(
         f' · <a href="../evidence.html#{records.slug(grid)}">'
         f"evidence of {escape(grid)}</a>"
-        for grid in dict.fromkeys(r.grid for r in runs)
+        for grid in dict.fromkeys(r.grid for r in runs if link)
     )
     table = frame.to_html(index=False, escape=True, border=0)
     return (
@@ -198,10 +221,6 @@ def _outdated(record: Record) -> bool:
 
 def _per_cent(value: float) -> str:
     return "–" if math.isnan(value) else f"{100 * value:.2f}"
-
-
-def _signed(value: float) -> str:
-    return "baseline" if value == 0 else f"{100 * value:+.2f}"
 
 
 def _range(low: pd.Series, high: pd.Series, sign: str = "") -> list[str]:

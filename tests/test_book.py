@@ -221,6 +221,21 @@ def test_pages_are_made_before_the_book_is_read(
     assert (tmp_path / "evidence.md").read_text("utf-8") == "# Evidence"
 
 
+def test_missing_evidence_is_told_in_its_own_words(
+    tmp_path: Path, extension: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def publish(target: Path) -> None:
+        raise RuntimeError("grid 'x' has no complete evidence")
+
+    maker = ModuleType("coursework.launch.pages")
+    maker.__dict__.update(publish=publish)
+    monkeypatch.setitem(sys.modules, "coursework.launch.pages", maker)
+    monkeypatch.setattr("coursework.launch.pages", maker, raising=False)
+    monkeypatch.delenv("COURSEWORK_PAGES", raising=False)
+    with pytest.raises(ExtensionError, match="grid 'x' has no complete"):
+        extension.setup(small_book(tmp_path))
+
+
 def test_a_book_that_lacks_a_page_is_refused(
     tmp_path: Path, extension: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -185,7 +185,8 @@ def test_digits_are_scikit_learn_s_enlarged() -> None:
     ours = np.column_stack([back, targets]).tolist()
     theirs = np.column_stack([small, labels]).tolist()
     assert sorted(ours) == sorted(theirs)
-    assert images.max() == 255
+    levels = [round(level * 255 / 16) for level in range(17)]
+    assert np.unique(images).tolist() == levels
 
 
 def test_digits_splits_are_stratified_and_fixed() -> None:
@@ -226,6 +227,26 @@ def test_stand_ins_are_offered_where_there_are_some() -> None:
     for name, known in sets.SETS.items():
         if known.stand_in_for:
             assert archives[known.stand_in_for].stand_in == name
+
+
+def test_without_names_the_small_and_the_present_sets_are_meant(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = sets.SETS["mnist"]
+    huge = dataclasses.replace(
+        mnist.ARCHIVE, name="huge", download_mb=170, sources=()
+    )
+    more = dataclasses.replace(small, archives=(huge,))
+    monkeypatch.setattr(sets, "SETS", {**sets.SETS, "huge": more})
+    assert {(f.name, f.ok) for f in sets.verify()} == {("mnist", True)}
+    assert {f.ok for f in sets.verify(["huge"])} == {False}
+    sets.fetch()
+    with pytest.raises(DataUnavailable, match="huge"):
+        sets.fetch(["huge"])
+    (folder.parent / "huge").mkdir()
+    assert {f.name for f in sets.verify()} == {"mnist", "huge"}
+    (folder / "t10k-labels-idx1-ubyte").unlink()
+    assert [f.ok for f in sets.verify()].count(False) == 5
 
 
 def test_an_unknown_set_is_refused_before_any_is_fetched(

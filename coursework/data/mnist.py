@@ -1,4 +1,4 @@
-"""MNIST: 70,000 handwritten digits of 28 x 28 pixels :cite:p:`lecun1998`."""
+"""MNIST, 70,000 digits of 28 x 28 pixels :cite:p:`lecun1998gradient`."""
 
 from __future__ import annotations
 
@@ -71,7 +71,8 @@ def mnist(*, train: int | None = None, held_out: int = 5000) -> Splits:
         name="mnist",
         train=whole.take(kept),
         validation=whole.take(held),
-        test=test,
+        # As for the others, rows taken are a copy that torch may write to.
+        test=test.take(np.arange(len(test))),
         classes=tuple("0123456789"),
     )
     return splits.first(train)
@@ -100,5 +101,4 @@ def idx(content: bytes) -> NDArray[np.uint8]:
 def _part(name: str) -> Split:
     images = idx(read(ARCHIVE, f"{name}-images-idx3-ubyte"))
     labels = idx(read(ARCHIVE, f"{name}-labels-idx1-ubyte"))
-    # The copy is writable, as torch wants it; the bytes read are not.
-    return Split(inputs=images.copy(), targets=labels.astype(np.int64))
+    return Split(inputs=images, targets=labels.astype(np.int64))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from coursework.data import download, mnist
 from coursework.data.digits import digits
-from coursework.data.download import Archive
+from coursework.data.download import UNASKED_MB, Archive
 from coursework.data.moons import moons
 from coursework.data.splits import Loader, Splits
 from coursework.recipe import named
@@ -60,29 +61,44 @@ SETS: Mapping[str, DataSet] = {
 }
 
 
-def loader(name: str) -> Loader:
-    """Return a set's loader; ValueError names the accepted names."""
-    return named(SETS, name, "data set").loader
+def loader(name: str, **settings: Any) -> Loader:
+    """Return a set's loader with settings; ValueError names the sets."""
+    return partial(named(SETS, name, "data set").loader, **settings)
 
 
-def fetch(names: Iterable[str]) -> None:
+def fetch(names: Iterable[str] = ()) -> None:
     """Bring what the named sets lack or hold damaged, whatever their size.
 
-    Raises DataUnavailable, naming each attempt, if no source delivers, and
+    Without names: the sets that are small or already here.  Raises
+    DataUnavailable, naming each attempt, if no source delivers, and
     ValueError for an unknown name before anything is fetched.
     """
-    for chosen in [named(SETS, name, "data set") for name in names]:
-        for archive in chosen.archives:
-            download.fetch(archive)
+    for _, archive in _archives(names):
+        download.fetch(archive)
 
 
-def verify(names: Iterable[str]) -> list[Finding]:
-    """Compare each file of the named sets with its hash; ask no network."""
+def verify(names: Iterable[str] = ()) -> list[Finding]:
+    """Compare the files with their hashes; asks no network.
+
+    Without names: those of the sets that are small or already here.  A
+    missing file is a fault, too.
+    """
     findings = []
-    for name in names:
-        for archive in named(SETS, name, "data set").archives:
-            for file in archive.files:
-                trouble = archive.problem(file) or ""
-                found = Finding(name, file.name, not trouble, trouble)
-                findings.append(found)
+    for name, archive in _archives(names):
+        for file in archive.files:
+            trouble = archive.problem(file) or ""
+            found = Finding(name, file.name, not trouble, trouble)
+            findings.append(found)
     return findings
+
+
+def _archives(names: Iterable[str]) -> list[tuple[str, Archive]]:
+    named_sets = {name: named(SETS, name, "data set") for name in names}
+    return [
+        (name, archive)
+        for name, known in (named_sets or SETS).items()
+        for archive in known.archives
+        if named_sets
+        or archive.download_mb <= UNASKED_MB
+        or archive.folder.is_dir()
+    ]

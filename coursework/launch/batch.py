@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from coursework.launch.notebooks import (
     Notebook,
     Parameters,
     execute,
+    is_fresh,
 )
 
 
@@ -116,20 +117,22 @@ def execute_all(
 ) -> list[Execution]:
     """Execute notebooks side by side, each in a process with its kernel."""
     context = multiprocessing.get_context("spawn")
+    executions: dict[str, Execution | Future[Execution]] = {}
     with ProcessPoolExecutor(jobs, mp_context=context) as executor:
-        futures = [
-            executor.submit(
-                execute,
-                book,
-                parameters[book.name],
-                mode,
-                folder / f"{book.name}.ipynb"
-                if folder
-                else page_path(profile, book.name),
+        for book in chosen:
+            page = page_path(profile, book.name)
+            if folder:
+                page = folder / page.name
+            if is_fresh(page, book, parameters[book.name]):
+                executions[book.name] = Execution(book.name, "unchanged")
+                continue
+            executions[book.name] = executor.submit(
+                execute, book, parameters[book.name], mode, page
             )
-            for book in chosen
+        return [
+            e if isinstance(e, Execution) else e.result()
+            for e in executions.values()
         ]
-        return [future.result() for future in futures]
 
 
 def promote(
@@ -179,8 +182,11 @@ def _promote(wanted: Sequence[Run]) -> list[str]:
 
 
 def _once(runs: Sequence[Run]) -> dict[str, Run]:
-    """Keep one of the runs that are the same under several labels."""
-    return {_name(run): run for run in reversed(runs)}
+    """Keep the first of the runs that are the same under several labels."""
+    found: dict[str, Run] = {}
+    for run in runs:
+        found.setdefault(_name(run), run)
+    return found
 
 
 def _name(run: Run) -> str:

@@ -95,12 +95,9 @@ def execute(
 ) -> Execution:
     """Execute a notebook in a kernel of its own and keep the page if whole.
 
-    A page whose source, parameters, package and records are unchanged is
-    left as it is.  After a failure the partial notebook lies in
-    ``_build/failed``, its log beside it.
+    The caller leaves a page alone that :func:`is_fresh`.  After a failure the
+    partial notebook lies in ``_build/failed``, its log beside it.
     """
-    if is_fresh(page, notebook, parameters):
-        return Execution(notebook.name, "unchanged")
     with tempfile.TemporaryDirectory() as folder:
         ledger = Path(folder) / "ledger.jsonl"
         ledger.touch()
@@ -157,6 +154,7 @@ def _papermill(
             kernel_name="python3",
             language="python",
             progress_bar=False,
+            extra_arguments=["--IPKernelApp.log_level=40"],
             cwd=str(notebook.path.parent),
         )
     except PapermillExecutionError as error:

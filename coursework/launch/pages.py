@@ -51,7 +51,7 @@ def claims_page() -> str:
         "What the reference reports say, in our words, and what our committed "
         "runs say of it. Each rule was committed before the evidence that "
         "decides it; how a rule decides is explained under "
-        "[statistics](methods/statistics). p-values are adjusted by Holm's "
+        "[statistics](methods/statistics.md). p-values are adjusted by Holm's "
         f"steps within a practical.\n\n{len(verdicts)} claims: {summary}.\n\n"
         f"{show.verdict_table(verdicts)}\n"
     )
@@ -73,7 +73,7 @@ def evidence_page() -> str:
             parts.append(
                 f"\nProfile `{profile}`, {len(runs)} runs, "
                 f"{{download}}`{file} <../{file}>`\n\n"
-                f"{show.results(runs).data}\n"
+                f"{show.results(runs, link=False).data}\n"
             )
     return "\n".join(parts)
 
