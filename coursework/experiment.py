@@ -15,7 +15,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -51,25 +51,34 @@ class Planned(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """One cell of a grid: a variant and a seed."""
+    """One cell of a grid: a variant and a seed, as another process needs it.
+
+    Its trial is built from the spec only where it is called, so that who
+    merely plans runs does not import what they train with.
+    """
 
     grid: str
     variant: str
     profile: str
     seed: int
-    trial: Callable[..., Any]
-
-    def to_json(self) -> str:
-        """Write the run down so that another process can do it."""
-        fields = {k: v for k, v in vars(self).items() if k != "trial"}
-        return json.dumps(fields | {"spec": identity.describe(self.trial)})
+    key: str
+    spec: identity.Spec = field(compare=False)
 
     @staticmethod
-    def from_json(line: str) -> Run:
-        """Undo :meth:`to_json`."""
-        fields = json.loads(line)
-        spec = fields.pop("spec")
-        return Run(**fields, trial=identity.build(spec))
+    def of(grid: str, variant: str, profile: str, seed: int, trial: Any) -> Run:
+        """Describe a cell of a grid; see :func:`identity.describe`."""
+        key, spec = identity.key(trial), identity.describe(trial)
+        return Run(grid, variant, profile, seed, key, spec)
+
+    @property
+    def trial(self) -> Any:
+        """The variant, ready to be called with a seed."""
+        return identity.build(self.spec)
+
+    @property
+    def name(self) -> str:
+        """Name of the run, unique over all grids: key and seed."""
+        return f"{self.key}-{self.seed}"
 
     def __str__(self) -> str:
         return f"{self.grid} · {self.variant} · seed {self.seed}"
@@ -123,8 +132,7 @@ def execute(cell: Run, *, on_epoch: OnEpoch | None = None) -> Record:
     waits and then finds the record of the first.  The system drops the lock
     of a killed process.
     """
-    key = identity.key(cell.trial)
-    lock = paths.runs() / ".locks" / f"{key}-{cell.seed}.lock"
+    lock = paths.runs() / ".locks" / f"{cell.name}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):
         done = _find(cell)
@@ -143,7 +151,7 @@ def execute(cell: Run, *, on_epoch: OnEpoch | None = None) -> Record:
             if on_epoch:
                 on_epoch(cell, epoch)
         wall = time.perf_counter() - started
-        record = _record(cell, key, outcome, history, wall)
+        record = _record(cell, outcome, history, wall)
         records.save(record, outcome.artefacts)
     return record
 
@@ -202,19 +210,16 @@ class Progress:
 def _cells(
     grid: str, declare: Declare, profile: Profile, seeds: Mapping[Profile, int]
 ) -> list[Run]:
-    variants = declare(profile)
-    for variant, trial in variants.items():
+    cells = []
+    for variant, trial in declare(profile).items():
         try:
-            identity.key(trial)
+            first = Run.of(grid, variant, profile, 0, trial)
         except identity.NotImportableError as error:
             raise identity.NotImportableError(
                 f"grid {grid!r}, variant {variant!r}: {error}"
             ) from None
-    return [
-        Run(grid, variant, profile, seed, trial)
-        for variant, trial in variants.items()
-        for seed in range(seeds[profile])
-    ]
+        cells += [replace(first, seed=s) for s in range(seeds[profile])]
+    return cells
 
 
 def _find(cell: Run, *, evidence: bool = False) -> Record | None:
@@ -227,9 +232,7 @@ def _find(cell: Run, *, evidence: bool = False) -> Record | None:
 
 def _labelled(cell: Run, record: Record) -> Record:
     """Give a record, found under whatever name, the name it has here."""
-    import dataclasses  # noqa: PLC0415
-
-    return dataclasses.replace(
+    return replace(
         record, grid=cell.grid, variant=cell.variant, profile=cell.profile
     )
 
@@ -260,8 +263,8 @@ def _note(grid: str, wanted: Sequence[Run], missing: Sequence[Run]) -> None:
     if ledger:
         line = {
             "grid": grid,
-            "wanted": [cell.to_json() for cell in wanted],
-            "missing": [cell.to_json() for cell in missing],
+            "wanted": [asdict(cell) for cell in wanted],
+            "missing": [asdict(cell) for cell in missing],
         }
         with Path(ledger).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
@@ -269,12 +272,10 @@ def _note(grid: str, wanted: Sequence[Run], missing: Sequence[Run]) -> None:
 
 def _record(
     cell: Run,
-    key: str,
     outcome: Outcome,
     history: list[dict[str, Any]],
     wall: float,
 ) -> Record:
-    spec = identity.describe(cell.trial)
     trained = sum(epoch["seconds"] for epoch in history) or wall
     examples = outcome.data.sizes["train"] * (
         history[-1]["epoch"] if history else 0
@@ -288,9 +289,9 @@ def _record(
         variant=cell.variant,
         profile=cell.profile,
         seed=cell.seed,
-        key=key,
-        spec=spec,
-        source=provenance.source_digest(identity.modules(spec)),
+        key=cell.key,
+        spec=cell.spec,
+        source=provenance.source_digest(identity.modules(cell.spec)),
         data=vars(outcome.data),
         parameters=outcome.parameters,
         multiply_adds=outcome.multiply_adds,

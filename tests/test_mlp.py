@@ -335,8 +335,8 @@ def test_divergence_is_recorded() -> None:
 def test_dead_outputs_are_counted() -> None:
     recipe = Recipe(epochs=1, learning_rate=1e-9)  # as good as untrained
     relu: dict[str, Any] = {"output_activation": "relu", "loss": "hinge"}
-    _, outcome = run(recipe=recipe, hidden=(16,), **relu)
-    mlp = MLP((64, 16, 10), seed=stream(0, "init"), **relu)
+    _, outcome = run(recipe=recipe, hidden=(3,), **relu)
+    mlp = MLP((64, 3, 10), seed=stream(0, "init"), **relu)
     scores = mlp.scores(digits().test.inputs)
     dead = sum(not column.any() for column in scores.T)
     assert outcome.notes == {"dead_outputs": dead}

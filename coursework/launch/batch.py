@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from coursework import identity, paths, records
+from coursework import paths, records
 from coursework.experiment import Run
 from coursework.launch import pool
 from coursework.launch.notebooks import (
@@ -92,10 +92,10 @@ def run(
         _add(batch, "training", time.perf_counter() - started)
         batch.trained += len(missing) - len(report.failed) - len(report.left)
         batch.left += report.left
-        bad = {_name(run): (run, why) for run, why in report.failed.items()}
-        late = {_name(run) for run in report.left}
+        bad = {run.name: (run, why) for run, why in report.failed.items()}
+        late = {run.name for run in report.left}
         for execution in planned:
-            names = {_name(run) for run in execution.missing}
+            names = {run.name for run in execution.missing}
             if names & set(bad):
                 run_, why = bad[min(names & set(bad))]
                 batch.failed[execution.name] = f"{run_} failed:\n{why}"
@@ -185,12 +185,8 @@ def _once(runs: Sequence[Run]) -> dict[str, Run]:
     """Keep the first of the runs that are the same under several labels."""
     found: dict[str, Run] = {}
     for run in runs:
-        found.setdefault(_name(run), run)
+        found.setdefault(run.name, run)
     return found
-
-
-def _name(run: Run) -> str:
-    return f"{identity.key(run.trial)}-{run.seed}"
 
 
 def _add(batch: Batch, stage: str, seconds: float) -> None:

@@ -21,7 +21,6 @@ from typing import Any, Literal
 from coursework import paths
 from coursework.experiment import Run
 from coursework.recipe import named
-from coursework.records import run_file
 
 Mode = Literal["plan", "view"]
 Parameters = Mapping[str, Any]
@@ -114,7 +113,7 @@ def execute(
             error = f"{error}\nThe partly executed notebook: {kept}"
             paths.write(kept.with_suffix(".log"), error.encode())
             return Execution(notebook.name, "failed", wanted, missing, error)
-        names = sorted(f"{run.seed}:{_key(run)}" for run in wanted)
+        names = sorted(run.name for run in wanted)
         stamp = _stamp(notebook, parameters, names)
         _tidy(node, {"stamp": stamp, "runs": names})
         paths.write(page, json.dumps(node, indent=1).encode())
@@ -186,8 +185,8 @@ def _unexecuted(node: dict[str, Any]) -> str:
 def _read(ledger: Path) -> tuple[list[Run], list[Run]]:
     grids = [json.loads(line) for line in ledger.read_text().splitlines()]
     return (
-        [Run.from_json(run) for grid in grids for run in grid["wanted"]],
-        [Run.from_json(run) for grid in grids for run in grid["missing"]],
+        [Run(**run) for grid in grids for run in grid["wanted"]],
+        [Run(**run) for grid in grids for run in grid["missing"]],
     )
 
 
@@ -208,18 +207,7 @@ def _stamp(notebook: Notebook, parameters: Parameters, runs: list[str]) -> str:
     digest.update(json.dumps(dict(parameters), sort_keys=True).encode())
     package = Path(__file__).parents[1].rglob("*.py")
     evidence = paths.results().glob("*/*.jsonl")
-    mine = [run_file(*_split(run)) for run in runs]
+    mine = [paths.runs() / f"{run}.json" for run in runs]
     for path in [*sorted(package), *sorted(evidence), *mine]:
         digest.update(path.read_bytes() if path.exists() else b"-")
     return digest.hexdigest()
-
-
-def _split(run: str) -> tuple[str, int]:
-    seed, key = run.split(":")
-    return key, int(seed)
-
-
-def _key(run: Run) -> str:
-    from coursework import identity  # noqa: PLC0415
-
-    return identity.key(run.trial)

@@ -20,6 +20,14 @@ from coursework import identity
 from coursework.experiment import Progress, Run, execute
 from coursework.trial import Epoch
 
+# What these modules import at first use, in seconds that each worker would
+# pay again; the fork server pays them once.
+LATE_IMPORTS = {
+    "coursework.training": "torch._dynamo",
+    "coursework.data.digits": "sklearn.datasets",
+    "coursework.data.moons": "sklearn.datasets",
+}
+
 
 @dataclass
 class Report:
@@ -83,28 +91,30 @@ def _context(runs: Iterable[Run], jobs: int) -> Any:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
     context = multiprocessing.get_context("forkserver")
-    specs = [identity.describe(run.trial) for run in runs]
-    modules = set().union(*map(identity.modules, specs))
-    context.set_forkserver_preload(["coursework.experiment", *sorted(modules)])
+    modules = identity.modules([run.spec for run in runs])
+    late = {LATE_IMPORTS[name] for name in modules & set(LATE_IMPORTS)}
+    context.set_forkserver_preload(
+        ["coursework.experiment", *sorted(modules | late)]
+    )
     return context
 
 
 def _start(context: Any, run: Run) -> tuple[Connection, _Worker]:
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(run.to_json(), theirs))
+    process = context.Process(target=_work, args=(run, theirs))
     process.start()
     theirs.close()  # so that the end of the worker is the end of the pipe
     return ours, _Worker(run, process, time.monotonic())
 
 
-def _work(line: str, pipe: Connection) -> None:
+def _work(run: Run, pipe: Connection) -> None:
     """Do one run in this process and tell the parent how it goes."""
 
     def tell(_: Run, epoch: Epoch) -> None:
         pipe.send(epoch)
 
     try:
-        execute(Run.from_json(line), on_epoch=tell)
+        execute(run, on_epoch=tell)
         pipe.send("done")
     except Exception:
         pipe.send(("failed", traceback.format_exc()))
