@@ -214,8 +214,8 @@ def _cells(
     for variant, trial in declare(profile).items():
         try:
             first = Run.of(grid, variant, profile, 0, trial)
-        except identity.NotImportableError as error:
-            raise identity.NotImportableError(
+        except (TypeError, ValueError) as error:
+            raise type(error)(
                 f"grid {grid!r}, variant {variant!r}: {error}"
             ) from None
         cells += [replace(first, seed=s) for s in range(seeds[profile])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from coursework import stats
+from coursework.recipe import Schedule, ScheduleName
 from coursework.records import Record, curves, grouped, scores
 
 # Okabe and Ito's palette: told apart by all common kinds of colour vision
@@ -139,6 +140,21 @@ def differences(table: pd.DataFrame, *, unit: str = "points") -> Axes:
     axes.set_yticks(places, list(rows.index))
     axes.invert_yaxis()
     axes.set(xlabel=f"paired difference to the baseline ({unit})")
+    return axes
+
+
+def schedules(
+    table: Mapping[ScheduleName, Schedule], steps: int
+) -> Axes:
+    """Draw each schedule's factor over the steps of a training."""
+    axes = plt.subplots()[1]
+    for colour, (name, schedule) in zip(
+        _colours(len(table)), table.items(), strict=True
+    ):
+        factors = [schedule(step, steps) for step in range(steps)]
+        axes.plot(factors, label=name, color=colour)
+    axes.set(xlabel="step", ylabel="rate (share of the peak)")
+    axes.legend(frameon=False)
     return axes
 
 

@@ -161,9 +161,12 @@ def _bind(value: Any) -> Bound | None:
 
 def _name(target: Any) -> str:
     module = getattr(target, "__module__", None)
-    name = getattr(target, "__qualname__", "")
-    importable = module not in (None, "__main__") and "<" not in name
-    if not importable or find(f"{module}:{name}") is not target:
+    name = getattr(target, "__qualname__", None)
+    try:
+        found = module != "__main__" and find(f"{module}:{name}") is target
+    except (AttributeError, ImportError):
+        found = False
+    if not found:
         raise NotImportableError(
             f"{target!r} can't be part of a grid, because another process "
             "could not import it; functions and classes of a module are "

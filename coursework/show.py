@@ -18,7 +18,7 @@ import pandas as pd
 from IPython.display import HTML, Code, Markdown
 from matplotlib.axes import Axes
 
-from coursework import identity, provenance, records, stats
+from coursework import figures, identity, provenance, records, stats
 from coursework.claims import Verdict, catalogue
 from coursework.records import Record
 
@@ -147,6 +147,12 @@ def animation(moving: bytes, still: bytes, alt: str) -> HTML:
         f'srcset="{urls[0]}"><img loading="lazy" src="{urls[1]}" '
         f'alt="{escape(alt)}"></picture>'
     )
+
+
+def field(record: Record, alt: str) -> HTML:
+    """Show a run's decision field through training, with its points."""
+    frames = figures.field_frames(record.arrays("field.npz"))
+    return animation(figures.animate(frames), figures.still(frames[-1]), alt)
 
 
 def claims(practical: str) -> HTML:
