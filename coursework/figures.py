@@ -12,6 +12,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -77,6 +78,7 @@ def learning_curves(
         low, high = [b.low for b in bands], [b.high for b in bands]
         axes.fill_between(epochs, low, high, color=colour, alpha=0.2, lw=0)
     axes.set(xlabel="epoch", ylabel=f"{value} ({unit})")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if log:
         axes.set_yscale("log")
     axes.legend(title="mean and 95 % interval", frameon=False)
@@ -138,14 +140,12 @@ def differences(table: pd.DataFrame, *, unit: str = "points") -> Axes:
     )
     axes.axvline(0, color="black", lw=1)
     axes.set_yticks(places, list(rows.index))
-    axes.invert_yaxis()
+    axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set(xlabel=f"paired difference to the baseline ({unit})")
     return axes
 
 
-def schedules(
-    table: Mapping[ScheduleName, Schedule], steps: int
-) -> Axes:
+def schedules(table: Mapping[ScheduleName, Schedule], steps: int) -> Axes:
     """Draw each schedule's factor over the steps of a training."""
     axes = plt.subplots()[1]
     for colour, (name, schedule) in zip(

@@ -122,7 +122,7 @@ def unpack(text: str) -> NDArray[np.uint8]:
     return np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
 
 
-def parse(line: str, where: Path) -> Record:
+def parse(line: str | bytes, where: Path) -> Record:
     """Read a record; null becomes NaN again where a number belongs.
 
     Raises DamagedRecordError, naming the file and what to do.
@@ -179,7 +179,7 @@ def find(variant: Any, seed: int, *, evidence: bool = False) -> Record | None:
     found = []
     path = run_file(key, seed)
     if not evidence and path.exists():
-        found.append(parse(path.read_text(encoding="utf-8"), path))
+        found.append(parse(path.read_bytes(), path))
     found += _evidence_index(_stamp()).get((key, seed), [])
     return next((r for r in found if identity.matches(r.spec, variant)), None)
 
@@ -189,8 +189,7 @@ def evidence(grid: str, profile: str) -> list[Record]:
     path = evidence_file(grid, profile)
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [parse(line, path) for line in lines]
+    return [parse(line, path) for line in path.read_bytes().splitlines()]
 
 
 def evidence_file(grid: str, profile: str) -> Path:
@@ -300,13 +299,13 @@ def validation(record: Record, score: str = "accuracy") -> float:
 def best(records: Sequence[Record], score: str = "accuracy") -> str:
     """Choose the variant with the highest mean validation score.
 
-    Ties go to the one declared first.
+    Ties go to the one declared first; a mean that is NaN loses to any other.
     """
     means = {
-        variant: float(np.mean([validation(run, score) for run in runs]))
+        variant: np.mean([validation(run, score) for run in runs])
         for variant, runs in grouped(records).items()
     }
-    return max(means, key=lambda variant: means[variant])
+    return max(means, key=lambda v: np.nan_to_num(means[v], nan=-np.inf))
 
 
 def _difference(

@@ -66,20 +66,16 @@ def results(
     """
     frame = records.table(runs, score, baseline)
     shown = pd.DataFrame(index=frame.index)
-    shown[f"test {score} (%)"] = frame["mean"].map(_per_cent)
+    shown[f"test {score}, %"] = _with_range(frame, "mean", "low", "high")
     shown["sd"] = frame["sd"].map(_per_cent)
-    shown["95 % interval"] = _range(frame["low"], frame["high"])
     shown["n"] = frame["n"]
     if "test ±" in frame:
-        shown["test set ±"] = frame["test ±"].map(_per_cent)
+        shown["± test set"] = frame["test ±"].map(_per_cent)
     if baseline is not None:
-        shown["difference"] = [
-            "baseline" if variant == baseline else f"{100 * value:+.2f}"
-            for variant, value in frame["difference"].items()
-        ]
-        shown["its 95 % interval"] = _range(
-            frame["difference low"], frame["difference high"], sign="+"
+        shown["difference, points"] = _with_range(
+            frame, "difference", "difference low", "difference high", "+"
         )
+        shown.loc[baseline, "difference, points"] = "baseline"
         shown["r"] = frame["correlation"].map(
             lambda r: "–" if math.isnan(r) else f"{r:.2f}"
         )
@@ -229,8 +225,18 @@ def _per_cent(value: float) -> str:
     return "–" if math.isnan(value) else f"{100 * value:.2f}"
 
 
-def _range(low: pd.Series, high: pd.Series, sign: str = "") -> list[str]:
+def _with_range(
+    frame: pd.DataFrame, middle: str, low: str, high: str, sign: str = ""
+) -> list[str]:
+    """Write means with their 95 % intervals, where there are any."""
     return [
-        "–" if math.isnan(a) else f"{100 * a:{sign}.2f} to {100 * b:{sign}.2f}"
-        for a, b in zip(low, high, strict=True)
+        f"{100 * mean:{sign}.2f}"
+        + (
+            ""
+            if math.isnan(a)
+            else f" ({100 * a:{sign}.2f} to {100 * b:{sign}.2f})"
+        )
+        for mean, a, b in zip(
+            frame[middle], frame[low], frame[high], strict=True
+        )
     ]

@@ -195,9 +195,10 @@ def test_what_has_no_name_is_refused_where_it_is_declared(value: Any) -> None:
 
 
 def test_a_misspelt_option_is_refused_where_it_is_declared() -> None:
-    with pytest.raises(ValueError, match=r"'my-grid'.*'my row'.*'levle'"):
+    misspelt: dict[str, Any] = {"levle": 0.1}
+    with pytest.raises(TypeError, match=r"'my-grid'.*'my row'.*'levle'"):
         experiment.run(
             "my-grid",
-            lambda _: {"my row": partial(tiny, levle=0.1)},
+            lambda _: {"my row": partial(tiny, **misspelt)},
             profile="smoke",
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import signal
 import time
@@ -205,7 +206,8 @@ def mates() -> nn.Module:
 
 def planted(variant: str, seed: int, accuracy: float, **changes: Any) -> Record:
     """Make a record by hand; ``validation`` sets its curve."""
-    run = cell(variant, seed, level=accuracy)
+    level = accuracy if math.isfinite(accuracy) else 0.0
+    run = cell(variant, seed, level=level)
     curve = changes.pop("validation", [accuracy])
     record = Record(
         grid="planted",

@@ -60,7 +60,9 @@ class Verdict:
             f"{seen.high:+.4f}, n = {seen.n})"
         )
         if self.status == "undecided":
-            enough = stats.runs_to_decide(seen, self.finding.margin)
+            # what Holm's steps left of half of 5 % for this claim's own test
+            level = ALPHA / 2 * _both_sides(self.finding) / (self.p or 1)
+            enough = stats.runs_to_decide(seen, self.finding.margin, level)
             text += (
                 f"; about {enough} seeds would decide it"
                 if enough

@@ -64,7 +64,7 @@ def run(
     ``budget`` is in minutes.
     """
     jobs = jobs or os.cpu_count() or 1
-    deadline = time.monotonic() + 60 * budget if budget else None
+    deadline = None if budget is None else time.monotonic() + 60 * budget
     batch, waiting, before = Batch(), list(chosen), None
     while waiting:
         started = time.perf_counter()

@@ -62,7 +62,8 @@ def run_all(
                 while waiting and len(workers) < jobs:
                     run = waiting.popleft()
                     guess = longest.get((run.grid, run.variant), 0.0)
-                    if deadline and time.monotonic() + guess > deadline:
+                    ends = time.monotonic() + guess
+                    if deadline is not None and ends > deadline:
                         report.left.append(run)
                         continue
                     pipe, worker = _start(context, run)
