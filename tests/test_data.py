@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib
 import subprocess
 import sys
 from functools import partial
@@ -15,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
+from coursework import identity
 from coursework.data import mnist, sets
 from coursework.data.digits import digits
 from coursework.data.download import Archive, DataUnavailable, File
@@ -206,9 +206,8 @@ def test_digits_splits_are_stratified_and_fixed() -> None:
 
 @pytest.mark.parametrize("name", sets.SETS)
 def test_a_loader_is_importable_by_its_name(name: str) -> None:
-    loader = sets.loader(name)
-    module = importlib.import_module(loader.__module__)
-    assert getattr(module, loader.__qualname__) is loader
+    again = identity.build(identity.describe(sets.loader(name)))
+    assert again.func is sets.SETS[name].loader
 
 
 @pytest.mark.parametrize("name", ["digits", "moons"])

@@ -78,26 +78,27 @@ CLAIMS = (
         runs=1,
         rule=Every(
             (
-                Above("numpy-rate", "0.1", "10", margin=0.5),
+                Above("numpy-rate", "0.2", "5", margin=0.5),
                 Above(
                     "numpy-rate",
-                    "0.1",
-                    "0.0001",
+                    "0.2",
+                    "0.002",
                     margin=0.05,
                     measure="first accuracy",
                 ),
                 Above(
                     "numpy-rate",
-                    "0.0001",
+                    "0.002",
                     0.0,
                     margin=0.05,
                     measure="late rise",
                 ),
             )
         ),
-        how="The largest rate ends 50 points below 0.1; the smallest is 5 "
-        "points behind after one epoch; and in the second half of training "
-        "its accuracy rises by more than 5 points within one epoch.",
+        how="In R1's setting made small (full batch, hinge on ReLU'd scores), "
+        "a rate of 5 ends more than 50 points below 0.2; 0.002 is more than 5 "
+        "points behind after 20 steps; and in the second half of training its "
+        "accuracy rises by more than 5 points within 20 steps.",
     ),
     Claim(
         id=4,
@@ -159,7 +160,8 @@ CLAIMS = (
         reported="95.68 %",
         runs=1,
         rule=Within("r1-mnist", "R1's setting", 0.9568, margin=0.01),
-        how="Mean test accuracy of the exact setting over seeds within a "
-        "point of the reported one.",
+        how="Mean test accuracy of the exact setting, over all seeds, within "
+        "a point of the reported one. Seeds with a dead output count too: the "
+        "claim is about the setting, not about a lucky run of it.",
     ),
 )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from coursework import stats
 from coursework.recipe import named
-from coursework.records import Record, grouped
+from coursework.records import Record, best, grouped
 
 Measure = Callable[[Record], float]
 Lookup = Callable[[str], Sequence[Record]]
@@ -117,13 +117,29 @@ def _difference(
 ) -> tuple[stats.Paired, tuple[Record, ...]]:
     measure = named(MEASURES, rule.measure, "measure")
     runs = grouped(lookup(rule.grid))
-    first = named(runs, rule.first, f"variant of {rule.grid}")
+    first = _variant(runs, rule.first, rule.grid)
     values = [measure(record) for record in first]
     if not isinstance(rule.second, str):
         return stats.paired(values, [rule.second] * len(values)), tuple(first)
-    second = named(runs, rule.second, f"variant of {rule.grid}")
+    second = _variant(runs, rule.second, rule.grid)
     base = [measure(record) for record in second]
     return stats.paired(values, base), (*first, *second)
+
+
+def _variant(
+    runs: Mapping[str, Sequence[Record]], name: str, grid: str
+) -> Sequence[Record]:
+    """Find a variant; one run at several rates is taken at the best one.
+
+    The best is the rate with the highest mean validation accuracy.
+    """
+    tuned = [
+        run
+        for variant, group in runs.items()
+        if variant.startswith(f"{name}, rate ")
+        for run in group
+    ]
+    return runs[best(tuned)] if tuned else named(runs, name, f"arm of {grid}")
 
 
 def final_accuracy(record: Record) -> float:

@@ -68,7 +68,7 @@ def run_all(
                         continue
                     pipe, worker = _start(context, run)
                     workers[pipe] = worker
-                ready = wait(list(workers))
+                ready = wait(list(workers)) if workers else []
                 for pipe in [p for p in workers if p in ready]:
                     worker = workers[pipe]
                     ended = _listen(pipe, worker, progress, report)

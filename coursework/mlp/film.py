@@ -1,8 +1,9 @@
-"""The field that a network paints on the plane, filmed in training."""
+"""What is kept of a network while it trains: its field, its outputs."""
 
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,13 +62,60 @@ class Film:
         """Pack what was shot; a row of the field is a row of the plane."""
         if not self.frames:
             return {}
-        file = io.BytesIO()
-        np.savez_compressed(
-            file,
-            field=np.stack(self.frames).reshape(-1, 72, 96),
-            epoch=self.epochs[: len(self.frames)],
-            extent=np.array(self.extent()),
-            inputs=self.train.inputs,
-            targets=self.train.targets,
-        )
-        return {"field.npz": file.getvalue()}
+        return {
+            "field.npz": _pack(
+                field=np.stack(self.frames).reshape(-1, 72, 96),
+                epoch=self.epochs[: len(self.frames)],
+                extent=np.array(self.extent()),
+                inputs=self.train.inputs,
+                targets=self.train.targets,
+            )
+        }
+
+
+class Watch:
+    """How right, and how alive, each output is on some training examples.
+
+    An output is alive for an example if its score is above zero; behind a
+    ReLU, an output that is alive for none gets no gradient.
+    """
+
+    def __init__(self, train: Split, examples: int) -> None:
+        self.split = train.take(np.arange(min(examples, len(train))))
+        self.epochs: list[int] = []
+        self.alive: list[NDArray[np.floating[Any]]] = []
+        self.recall: list[NDArray[np.floating[Any]]] = []
+        self.accuracy: list[float] = []
+
+    def look(self, mlp: MLP, epoch: int) -> None:
+        """Take the state after an epoch down."""
+        if not len(self.split):
+            return
+        scores = mlp.scores(self.split.inputs)
+        targets = self.split.targets
+        right = scores.argmax(axis=1) == targets
+        count = np.bincount(targets, minlength=scores.shape[1])
+        hits = np.bincount(targets[right], minlength=scores.shape[1])
+        self.epochs.append(epoch)
+        self.alive.append((scores > 0).mean(axis=0))
+        self.recall.append(hits / np.maximum(count, 1))
+        self.accuracy.append(float(right.mean()))
+
+    def artefacts(self) -> dict[str, bytes]:
+        """Pack epochs (T,), accuracy (T,), alive and recall (T, K) shares."""
+        if not self.epochs:
+            return {}
+        return {
+            "watch.npz": _pack(
+                epoch=np.array(self.epochs),
+                accuracy=np.array(self.accuracy, np.float32),
+                alive=np.stack(self.alive).astype(np.float32),
+                recall=np.stack(self.recall).astype(np.float32),
+            )
+        }
+
+
+def _pack(**arrays: NDArray[Any]) -> bytes:
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    return file.getvalue()

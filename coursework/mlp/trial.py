@@ -10,7 +10,7 @@ import numpy as np
 
 from coursework.data.splits import Loader, Splits
 from coursework.mlp.descent import Descent
-from coursework.mlp.film import Film
+from coursework.mlp.film import Film, Watch
 from coursework.mlp.layers import (
     ACTIVATIONS,
     ActivationName,
@@ -34,13 +34,15 @@ def fit(
     output_activation: ActivationName = "identity",
     report_every: int = 1,
     frames: int = 0,
+    watch: int = 0,
     seed: int,
 ) -> Generator[Epoch, None, Outcome]:
     """Train a network and score it on the test split: the numpy trial.
 
     An :class:`Epoch` comes every ``report_every`` epochs and at the last; its
     training loss and seconds are those since the one before.  ``frames`` are
-    kept for seed 0 only, in ``field.npz``.  Raises ValueError for an optimiser
+    kept for seed 0 only, in ``field.npz``; ``watch`` training examples are
+    scored at each report, in ``watch.npz``.  Raises ValueError for an optimiser
     other than "sgd", and for data that ``recipe.shift`` or ``frames`` don't
     suit.
     """
@@ -60,6 +62,7 @@ def fit(
     )
     descent = Descent(mlp, splits.train, recipe, seed)
     film = Film(splits.train, frames, recipe.epochs)
+    watched = Watch(splits.train, watch)
     diverged = None
     for epoch in range(1, recipe.epochs + 1):
         try:
@@ -68,13 +71,15 @@ def fit(
             diverged = str(error)
         last = diverged is not None or epoch == recipe.epochs
         if last or epoch % report_every == 0:
+            watched.look(descent.network(), epoch)
             yield descent.report(epoch, splits.validation)
         if diverged is not None:
             break
         if seed == 0 and epoch in film.epochs:
             film.shoot(descent.network())
     outcome = _score(descent.network(), splits, diverged)
-    return replace(outcome, artefacts=film.artefacts())
+    kept = film.artefacts() | watched.artefacts()
+    return replace(outcome, artefacts=kept)
 
 
 def _check(recipe: Recipe, report_every: int, frames: int) -> None:
