@@ -51,7 +51,7 @@ def run(
     done = batch.run(
         chosen, parameters, profile=profile, jobs=jobs, budget=budget
     )
-    for execution in done.done:
+    for execution in sorted(done.done, key=lambda e: e.name):
         page = batch.page_path(profile, execution.name)
         print(f"{execution.name}: {execution.status}, {page}")
     for name, error in done.failed.items():
@@ -208,7 +208,10 @@ def _parameters(
                 f"--set {setting!r}: accepted is KEY=VALUE, with a parameter "
                 "of the notebook other than profile (that is --profile)"
             )
-        given[key] = yaml.safe_load(value)
+        try:
+            given[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ValueError(f"--set {setting!r}: {error}") from None
     for notebook in chosen:
         notebook.check(given)
     found: dict[str, Any] = {notebook.name: dict(given) for notebook in chosen}

@@ -145,6 +145,56 @@ def differences(table: pd.DataFrame, *, unit: str = "points") -> Axes:
     return axes
 
 
+def cost(records: Sequence[Record], score: str = "accuracy") -> Axes:
+    """Draw a test score against seconds of training, with intervals."""
+    groups = grouped(records)
+    axes = plt.subplots()[1]
+    for colour, (variant, runs) in zip(
+        _colours(len(groups)), groups.items(), strict=True
+    ):
+        interval = stats.t_interval([100 * v for v in scores(runs, score)])
+        took = float(np.median([run.seconds for run in runs]))
+        half = interval.high - interval.mean
+        axes.errorbar(took, interval.mean, half, fmt="o", color=colour)
+        axes.annotate(
+            variant,
+            (took, interval.mean),
+            xytext=(6, 6),
+            textcoords="offset points",
+            fontsize="small",
+        )
+    axes.set_xscale("log")
+    axes.margins(x=0.15)
+    axes.set(
+        xlabel="training (seconds, median over seeds)",
+        ylabel=f"test {score} (%)",
+    )
+    return axes
+
+
+def watched(records: Sequence[Record]) -> Axes:
+    """Draw accuracy and the number of dead outputs over steps, by seed."""
+    above, below = plt.subplots(
+        2, 1, sharex=True, figsize=(7, 5), height_ratios=(2, 1)
+    )[1]
+    for colour, record in zip(_colours(len(records)), records, strict=True):
+        watch = record.arrays("watch.npz")
+        above.plot(
+            watch["epoch"],
+            100 * watch["accuracy"],
+            color=colour,
+            label=f"seed {record.seed}",
+        )
+        dead = (watch["alive"] == 0).sum(axis=1)
+        below.step(watch["epoch"], dead, color=colour, where="post")
+    above.set(ylabel="training accuracy (%)")
+    above.legend(frameon=False, ncols=2, fontsize="small")
+    below.set(xlabel="step", ylabel="dead outputs")
+    below.yaxis.set_major_locator(MaxNLocator(integer=True))
+    assert isinstance(above, Axes)
+    return above
+
+
 def schedules(table: Mapping[ScheduleName, Schedule], steps: int) -> Axes:
     """Draw each schedule's factor over the steps of a training."""
     axes = plt.subplots()[1]

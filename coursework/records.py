@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from coursework import identity, paths, stats
+from coursework import identity, metrics, paths, stats
 
 SCHEMA = 1
 ARTEFACT_LIMIT = 100_000  # bytes; evidence is committed and stays small
@@ -306,6 +306,48 @@ def best(records: Sequence[Record], score: str = "accuracy") -> str:
         for variant, runs in grouped(records).items()
     }
     return max(means, key=lambda v: np.nan_to_num(means[v], nan=-np.inf))
+
+
+def tuned(records: Sequence[Record], score: str = "accuracy") -> list[Record]:
+    """Keep, of arms labelled "name, rate r", each name's best rate.
+
+    The best has the highest mean validation score.
+    """
+    arms = dict.fromkeys(r.variant.rpartition(", rate ")[0] for r in records)
+    kept = {
+        best([r for r in records if r.variant.startswith(f"{arm}, rate ")])
+        for arm in arms
+    }
+    return [record for record in records if record.variant in kept]
+
+
+def rises(runs: Sequence[Record]) -> pd.DataFrame:
+    """Set a run's largest rise of accuracy beside what came alive, and when.
+
+    Reads the artefact ``watch.npz``; steps are those of its reports.
+    """
+    rows = []
+    for run in runs:
+        watch = run.arrays("watch.npz")
+        steps = watch["epoch"]
+        place, rise = metrics.largest_rise(watch["accuracy"])
+        woken = metrics.awakenings(watch["alive"])
+        rows.append(
+            {
+                "variant": run.variant,
+                "seed": run.seed,
+                "test accuracy (%)": 100 * run.scores["accuracy"],
+                "largest rise (points)": 100 * rise,
+                "between steps": f"{steps[place - 1]} and {steps[place]}",
+                "came alive": ", ".join(
+                    f"output {output} by step {steps[at]}"
+                    for at, output in woken
+                )
+                or "–",
+                "dead at the end": int((watch["alive"][-1] == 0).sum()),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def _difference(

@@ -9,7 +9,7 @@ import base64
 import inspect
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 from typing import Any
 
@@ -18,8 +18,16 @@ import pandas as pd
 from IPython.display import HTML, Code, Markdown
 from matplotlib.axes import Axes
 
-from coursework import figures, identity, provenance, records, stats
+from coursework import (
+    experiment,
+    figures,
+    identity,
+    provenance,
+    records,
+    stats,
+)
 from coursework.claims import Verdict, catalogue
+from coursework.experiment import Declare
 from coursework.records import Record
 
 
@@ -46,6 +54,8 @@ def percent(interval: stats.Interval) -> str:
 
 def points(interval: stats.Interval) -> str:
     """Write a difference of accuracies with its interval, in points."""
+    if interval.n < 2:
+        return f"{100 * interval.mean:+.2f} points (n = 1, so no interval)"
     return (
         f"{100 * interval.mean:+.2f} points (95 % interval "
         f"{100 * interval.low:+.2f} to {100 * interval.high:+.2f}, "
@@ -88,6 +98,29 @@ def results(
         index=False, escape=True, border=0, classes="results"
     )
     return HTML(f'<div class="scroll">{table}</div>{_behind(runs, link)}')
+
+
+def frame(table: pd.DataFrame) -> HTML:
+    """Show any table of text and numbers, two digits after the point."""
+    html = table.to_html(
+        index=False,
+        escape=True,
+        border=0,
+        classes="results",
+        float_format="{:.2f}".format,
+    )
+    return HTML(f'<div class="scroll">{html}</div>')
+
+
+def left_out(**grids: tuple[Declare, Sequence[Record]]) -> Markdown:
+    """Say which arms of ``full`` are not among a grid's runs."""
+    texts = [
+        f"{name}: {'; '.join(arms)}"
+        for name, (declare, runs) in grids.items()
+        if (arms := experiment.left_out(declare, runs[0].profile))
+    ]
+    said = ". ".join(texts) or "none"
+    return Markdown(f"Arms of `full` left out here: {said}.")
 
 
 def made_of(runs: Sequence[Record]) -> HTML:
@@ -151,11 +184,16 @@ def field(record: Record, alt: str) -> HTML:
     return animation(figures.animate(frames), figures.still(frames[-1]), alt)
 
 
-def claims(practical: str) -> HTML:
-    """Show the verdicts that concern a practical, from evidence alone."""
+def claims(practical: str, only: Collection[int] = ()) -> HTML:
+    """Show a practical's verdicts (``only`` some), from evidence alone."""
     return HTML(
         verdict_table(
-            [v for v in catalogue.verdicts() if v.claim.practical == practical]
+            [
+                v
+                for v in catalogue.verdicts()
+                if v.claim.practical == practical
+                and (not only or v.claim.id in only)
+            ]
         )
     )
 
@@ -221,8 +259,8 @@ def _outdated(record: Record) -> bool:
     return record.source != today
 
 
-def _per_cent(value: float) -> str:
-    return "–" if math.isnan(value) else f"{100 * value:.2f}"
+def _per_cent(value: float, sign: str = "") -> str:
+    return "–" if math.isnan(value) else f"{100 * value:{sign}.2f}"
 
 
 def _with_range(
@@ -230,7 +268,7 @@ def _with_range(
 ) -> list[str]:
     """Write means with their 95 % intervals, where there are any."""
     return [
-        f"{100 * mean:{sign}.2f}"
+        _per_cent(mean, sign)
         + (
             ""
             if math.isnan(a)

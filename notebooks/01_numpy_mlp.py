@@ -189,8 +189,7 @@ runs = experiment.run("numpy-recipe", declare_mnist, profile=profile)
 show.banner(profile, moon_runs, runs)
 
 # %%
-left_out = experiment.left_out(declare_mnist, profile)
-show.markdown(f"Arms of `full` left out here: {', '.join(left_out) or 'none'}.")
+show.left_out(moons=(declare_moons, moon_runs), mnist=(declare_mnist, runs))
 
 # %% [markdown]
 # ## Results
@@ -218,11 +217,8 @@ show.field(
 # plain mini-batch descent at the rate chosen for that:
 
 # %%
-chosen = [
-    records.best([run for run in runs if run.variant.startswith(arm + ",")])
-    for arm in ARMS
-]
-kept = [run for name in chosen for run in records.grouped(runs)[name]]
+kept = records.tuned(runs)
+chosen = list(records.grouped(kept))
 show.results(kept, baseline=chosen[0])
 
 # %%

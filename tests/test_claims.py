@@ -48,11 +48,11 @@ def plant(difference: float, grid: str = "g", spread: float = 1.0) -> None:
     trials.evidence(grid, {"a": list(BASE + gaps), "b": list(BASE)})
 
 
-def p_value(difference: float, margin: float, alternative: str) -> float:
-    test = oracle.ttest_1samp(
-        STEADY, margin - difference, alternative=alternative
-    )
-    return float(test.pvalue)
+def p_value(
+    difference: float, margin: float, side: Literal["greater", "less"]
+) -> float:
+    gap = margin - difference
+    return float(oracle.ttest_1samp(STEADY, gap, alternative=side).pvalue)
 
 
 @pytest.mark.parametrize(
@@ -169,9 +169,27 @@ def test_full_evidence_comes_before_standard() -> None:
     assert verdict(Above("g", "a", "b")).status == "refuted"
 
 
+def test_an_arm_run_at_several_rates_is_taken_as_validation_says() -> None:
+    tuned = [
+        planted(f"{arm}, rate {rate}", seed, test, grid="g", validation=[valid])
+        for arm, rate, test, valid in (
+            ("a", 0.1, 0.9, 0.5),
+            ("a", 0.3, 0.7, 0.6),
+            ("a b", 0.1, 0.1, 0.9),
+            ("b", 0.1, 0.8, 0.9),
+        )
+        for seed in range(5)
+    ]
+    seen = decide([claim(Above("g", "a", "b"))], lambda _: tuned)[0]
+    assert seen.finding is not None
+    used = {record.variant for record in seen.finding.records}
+    assert used == {"a, rate 0.3", "b, rate 0.1"}
+    assert seen.finding.estimate.mean == pytest.approx(-0.1)
+
+
 def test_an_unknown_variant_or_measure_is_named() -> None:
     plant(0.02)
-    with pytest.raises(ValueError, match=r"variant of g 'c'.*'a', 'b'"):
+    with pytest.raises(ValueError, match=r"arm of g 'c'.*'a', 'b'"):
         verdict(Above("g", "a", "c"))
     with pytest.raises(ValueError, match=r"measure 'speed'.*'accuracy'"):
         verdict(Above("g", "a", "b", measure="speed"))

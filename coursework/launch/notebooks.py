@@ -8,9 +8,11 @@ only when it is whole.
 from __future__ import annotations
 
 import ast
+import copy
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +26,7 @@ from coursework.recipe import named
 
 Mode = Literal["plan", "view"]
 Parameters = Mapping[str, Any]
+GO_ON = "raises-exception"  # papermill then executes the later cells too
 
 
 @dataclass(frozen=True)
@@ -103,10 +106,10 @@ def execute(
         part = Path(folder) / f"{notebook.name}.ipynb"
         error = _papermill(notebook, parameters, mode, ledger, part)
         wanted, missing = _read(ledger)
+        node = json.loads(part.read_text()) if part.exists() else {"cells": []}
+        error = error or _trouble(node)
         if error == "Planned":
             return Execution(notebook.name, "planned", wanted, missing)
-        node = json.loads(part.read_text()) if part.exists() else {"cells": []}
-        error = error or _unexecuted(node)
         if error:
             kept = paths.PROJECT / "_build" / "failed" / part.name
             paths.write(kept, json.dumps(node, indent=1).encode())
@@ -137,7 +140,7 @@ def _papermill(
     ledger: Path,
     part: Path,
 ) -> str:
-    """Run papermill; return "" or what went wrong, naming the cell."""
+    """Run papermill; return "" or what went wrong outside the cells."""
     import papermill  # noqa: PLC0415
     from papermill.exceptions import PapermillExecutionError  # noqa: PLC0415
 
@@ -145,40 +148,48 @@ def _papermill(
     os.environ["COURSEWORK_MODE"] = mode
     os.environ["PYTHONUTF8"] = "1"
     os.environ.pop("MPLBACKEND", None)  # else inline figures vanish
+    node = copy.deepcopy(notebook.node)
+    if mode == "plan":
+        # A cell that misses runs must not keep later grids from being noted.
+        for cell in node.cells:
+            cell.metadata.setdefault("tags", []).append(GO_ON)
     try:
         papermill.execute_notebook(
-            notebook.node,
+            node,
             str(part),
             parameters=dict(parameters),
             kernel_name="python3",
             language="python",
             progress_bar=False,
-            extra_arguments=["--IPKernelApp.log_level=40"],
+            extra_arguments=["--IPKernelApp.log_level=50"],
             cwd=str(notebook.path.parent),
         )
-    except PapermillExecutionError as error:
-        if error.ename == "Planned":
-            return "Planned"
-        trace = "\n".join(error.traceback[-12:])
-        return (
-            f"{notebook.path.name}, code cell {error.exec_count}: "
-            f"{error.ename}: {error.evalue}\n{trace}"
-        )
+    except PapermillExecutionError:
+        return ""  # it names the last failing cell; the page has the first
     except Exception as error:  # a dead kernel has many names
         return f"{notebook.path.name}: {type(error).__name__}: {error}"
     return ""
 
 
-def _unexecuted(node: dict[str, Any]) -> str:
-    """Name the first code cell that did not run to its end."""
+def _trouble(node: dict[str, Any]) -> str:
+    """Name the first code cell that did not run to its end, and its error.
+
+    "Planned" if what stopped it was a plan.
+    """
     for number, cell in enumerate(node["cells"], 1):
         source = "".join(cell["source"]).strip()
         if cell["cell_type"] != "code" or not source:
             continue
-        failed = any(o["output_type"] == "error" for o in cell["outputs"])
-        if cell["execution_count"] is None or failed:
-            first = source.splitlines()[0]
-            return f"cell {number} ({first!r}) was not executed to its end"
+        where = f"cell {number} ({source.splitlines()[0]!r})"
+        for output in cell["outputs"]:
+            if output["output_type"] != "error":
+                continue
+            if output["ename"] == "Planned":
+                return "Planned"
+            trace = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(output["traceback"]))
+            return f"{where} failed\n{trace}"
+        if cell["execution_count"] is None:
+            return f"{where} was not executed"
     return "" if node["cells"] else "nothing was executed"
 
 
@@ -198,8 +209,10 @@ def _tidy(node: dict[str, Any], made: dict[str, Any]) -> None:
         cell["id"] = f"cell-{number}"
         cell["metadata"].pop("papermill", None)
         cell["metadata"].pop("execution", None)
-        if "injected-parameters" in cell["metadata"].get("tags", []):
-            cell["metadata"]["tags"].append("remove-cell")
+        tags = [t for t in cell["metadata"].get("tags", []) if t != GO_ON]
+        if "injected-parameters" in tags:
+            tags.append("remove-cell")
+        cell["metadata"]["tags"] = tags
 
 
 def _stamp(notebook: Notebook, parameters: Parameters, runs: list[str]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import time
 import traceback
 from collections import deque
@@ -117,6 +118,8 @@ def _work(run: Run, pipe: Connection) -> None:
     try:
         execute(run, on_epoch=tell)
         pipe.send("done")
+    except BrokenPipeError:
+        sys.exit("nobody waits for this run any more")  # the parent is gone
     except Exception:
         pipe.send(("failed", traceback.format_exc()))
 

@@ -1,0 +1,371 @@
+"""The torch trial against numpy, counts on paper and itself."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from coursework import experiment, records, training
+from coursework.data import augment
+from coursework.data.digits import digits
+from coursework.data.splits import Loader, Split, batches
+from coursework.experiment import Run
+from coursework.models.lenet import LeNet
+from coursework.recipe import Recipe
+from coursework.tasks import SingleLabel
+from coursework.trial import Epoch, Outcome
+from tests.trials import mates, pictures
+
+FEW = partial(digits, train=64)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Make sums come in one order, so that equal is equal to the bit."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def fit(
+    seed: int = 0,
+    *,
+    model: Callable[[], nn.Module] = LeNet,
+    data: Loader = FEW,
+    **choices: Any,
+) -> tuple[list[Epoch], Outcome]:
+    recipe = Recipe(**{"epochs": 2, "batch_size": 16, **choices})
+    epochs = training.fit(model=model, data=data, recipe=recipe, seed=seed)
+    history = []
+    while True:
+        try:
+            history.append(next(epochs))
+        except StopIteration as stop:
+            return history, stop.value
+
+
+def cross_entropy(logits: NDArray[Any], targets: NDArray[Any]) -> float:
+    """Mean of log-sum-exp minus the target's logit, in float64."""
+    z = logits.astype(float)
+    z -= z.max(axis=1, keepdims=True)
+    right = z[np.arange(len(z)), targets]
+    return float(np.mean(np.log(np.exp(z).sum(axis=1)) - right))
+
+
+def test_lenet_has_the_parameters_counted_on_paper() -> None:
+    maps = 6 * (25 + 1) + 16 * (6 * 25 + 1)
+    dense = 120 * (256 + 1) + 84 * (120 + 1) + 10 * (84 + 1)
+    assert maps + dense == 44_426
+    assert sum(p.numel() for p in LeNet().parameters()) == 44_426
+    assert LeNet()(torch.zeros(3, 1, 28, 28)).shape == (3, 10)
+    assert LeNet(classes=4)(torch.zeros(3, 1, 28, 28)).shape == (3, 4)
+
+
+def test_multiply_adds_are_those_counted_on_paper() -> None:
+    example = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
+    first = 24 * 24 * 6 * (1 * 25)  # places × maps × weights a place
+    second = 8 * 8 * 16 * (6 * 25)
+    dense = 256 * 120 + 120 * 84 + 84 * 10
+    count = training.multiply_adds(LeNet(), example)
+    assert count == first + second + dense == 281_640
+    _, outcome = fit(epochs=1)
+    assert outcome.multiply_adds == 281_640
+    assert outcome.parameters == 44_426
+
+
+def trained_mates() -> nn.Module:
+    """Give the network batch statistics that are not its first ones."""
+    torch.manual_seed(1)
+    network = mates()
+    inputs, _ = training.to_tensors(pictures().train, torch.device("cpu"))
+    network.train()
+    network(training.normalise(inputs))
+    return network
+
+
+@pytest.mark.parametrize("batch", [1, 7, 32])
+def test_predictions_do_not_depend_on_the_batch_size(
+    batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, split = trained_mates(), pictures().test
+    expected = training.predict(network, split)
+    monkeypatch.setattr(training, "EVALUATION_BATCH", batch)
+    np.testing.assert_allclose(
+        training.predict(network, split), expected, atol=1e-6
+    )
+
+
+def test_predictions_do_not_depend_on_the_others_in_the_batch() -> None:
+    network, split = trained_mates(), pictures().test
+    order = np.random.default_rng(0).permutation(len(split))
+    expected = training.predict(network, split)
+    moved = training.predict(network, split.take(order))
+    np.testing.assert_allclose(moved, expected[order], atol=1e-6)
+    alone = training.predict(network, split.take(order[:1]))
+    np.testing.assert_allclose(alone, expected[order[:1]], atol=1e-6)
+    network.train()
+    inputs, _ = training.to_tensors(split, torch.device("cpu"))
+    wrong = network(training.normalise(inputs)).detach().numpy()
+    assert abs(wrong - expected).max() > 0.01  # the network can tell
+
+
+def test_evaluation_moves_no_weight_and_no_statistic() -> None:
+    network = trained_mates()
+    network.train()
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    training.predict(network, pictures().test)
+    example = torch.zeros(1, 1, 8, 8, dtype=torch.uint8)
+    training.multiply_adds(network, example)
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_every_epoch_trains_in_training_mode() -> None:
+    """Batch statistics move in each epoch, also after an evaluation."""
+    seen: list[int] = []
+    real = training.predict
+
+    def spy(network: nn.Module, split: Split) -> NDArray[np.float32]:
+        seen.append(int(network.state_dict()["1.num_batches_tracked"]))
+        return real(network, split)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "predict", spy)
+        fit(model=mates, data=pictures, epochs=3, batch_size=32)
+    assert seen == [2, 4, 6, 6]
+
+
+def test_the_loss_takes_logits() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 3, (6, 5)).astype(np.float32)
+    targets = rng.integers(0, 5, 6)
+    given = torch.from_numpy(logits), torch.from_numpy(targets)
+    loss = float(SingleLabel().loss(*given))
+    assert loss == pytest.approx(cross_entropy(logits, targets), rel=1e-6)
+    twice = SingleLabel().loss(given[0].softmax(1), given[1])
+    assert abs(loss - float(twice)) > 0.1
+
+
+def test_label_smoothing_mixes_in_the_uniform_distribution() -> None:
+    logits, target = np.array([[2.0, 0.5, -1.0]], np.float32), np.array([1])
+    each = [cross_entropy(logits, np.array([k])) for k in range(3)]
+    expected = 0.9 * each[1] + 0.1 * np.mean(each)
+    task = SingleLabel(label_smoothing=0.1)
+    loss = task.loss(torch.from_numpy(logits), torch.from_numpy(target))
+    assert float(loss) == pytest.approx(expected, rel=1e-6)
+
+
+def test_training_and_validation_loss_are_means_in_nats() -> None:
+    """With a rate of nearly 0 the network stays as it was initialised."""
+    built: list[nn.Module] = []
+
+    def build() -> nn.Module:
+        built.append(LeNet())
+        return built[-1]
+
+    history, _ = fit(model=build, learning_rate=1e-12, batch_size=24, epochs=1)
+    splits = FEW()
+    for split, loss in (
+        (splits.train, history[0].train_loss),
+        (splits.validation, history[0].validation_loss),
+    ):
+        logits = training.predict(built[0], split)
+        expected = cross_entropy(logits, split.targets)
+        assert loss == pytest.approx(expected, rel=1e-4)
+
+
+def test_scores_and_packed_predictions() -> None:
+    outputs = np.array([[0, 3, 1], [5, 1, 0], [0, 1, 2]], np.float32)
+    targets = np.array([1, 2, 0])
+    task = SingleLabel()
+    assert task.scores(outputs, targets) == {"accuracy": 1 / 3}
+    offsets = task.pack(outputs, targets)
+    assert ((offsets + targets) % 3).tolist() == [1, 0, 2]
+    assert offsets.dtype == np.uint8
+
+
+def test_the_test_split_is_scored_once_after_training(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes: list[int] = []
+    real = training.predict
+
+    def spy(network: nn.Module, split: Split) -> NDArray[np.float32]:
+        sizes.append(len(split))
+        return real(network, split)
+
+    monkeypatch.setattr(training, "predict", spy)
+    _, outcome = fit(epochs=3)
+    splits = FEW()
+    assert sizes == [len(splits.validation)] * 3 + [len(splits.test)]
+    assert outcome.predictions is not None
+    right = float(np.mean(outcome.predictions == 0))
+    assert outcome.scores == {"accuracy": pytest.approx(right)}
+    assert outcome.data == splits.info()
+
+
+def timeless(history: list[Epoch]) -> list[dict[str, Any]]:
+    return [asdict(replace(epoch, seconds=0.0)) for epoch in history]
+
+
+@pytest.mark.parametrize(("model", "data"), [(LeNet, FEW), (mates, pictures)])
+def test_the_same_seed_gives_the_same_run_to_the_bit(
+    model: Callable[[], nn.Module], data: Loader
+) -> None:
+    first, outcome = fit(7, model=model, data=data, shift=1)
+    torch.rand(5)  # what happened before must not matter
+    again, repeated = fit(7, model=model, data=data, shift=1)
+    assert timeless(first) == timeless(again)
+    assert asdict(outcome) | {"predictions": None} == asdict(repeated) | {
+        "predictions": None
+    }
+    np.testing.assert_array_equal(outcome.predictions, repeated.predictions)
+    other, _ = fit(8, model=model, data=data, shift=1)
+    assert timeless(other) != timeless(first)
+
+
+def test_another_seed_gives_other_weights_and_another_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    weights: list[torch.Tensor] = []
+    orders: list[list[int]] = []
+
+    def build() -> nn.Module:
+        network = LeNet()
+        weights.append(next(network.parameters()).detach().clone())
+        return network
+
+    def spy(*arguments: Any) -> Iterator[NDArray[np.intp]]:
+        every = list(batches(*arguments))
+        orders.append(np.concatenate(every).tolist())
+        yield from every
+
+    monkeypatch.setattr(training, "batches", spy)
+    for seed in (0, 0, 1):
+        fit(seed, model=build)
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+    first, second = orders[0], orders[1]  # the two epochs of seed 0
+    assert first != second and sorted(first) == list(range(64))
+    assert orders[2:4] == [first, second]
+    assert orders[4] != first and orders[4] != second
+
+
+def test_the_rate_follows_the_schedule_step_by_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rates: list[float] = []
+    real = torch.optim.SGD.step
+
+    def spy(self: torch.optim.SGD, *arguments: Any) -> Any:
+        rates.append(self.param_groups[0]["lr"])
+        return real(self, *arguments)
+
+    monkeypatch.setattr(torch.optim.SGD, "step", spy)
+    history, _ = fit(schedule="cosine", learning_rate=0.2, epochs=3)
+    recipe = Recipe(epochs=3, schedule="cosine", learning_rate=0.2)
+    assert rates == [recipe.rate(step, 12) for step in range(12)]
+    assert [e.learning_rate for e in history] == rates[3::4]
+
+
+def test_one_step_of_sgd_against_paper() -> None:
+    """Weight decay adds lambda w to the gradient, momentum keeps a share."""
+    layer = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(layer.weight, 2.0)
+    recipe = Recipe(
+        epochs=1, learning_rate=0.1, momentum=0.5, weight_decay=0.25
+    )
+    optimiser = training.make_optimiser(layer, recipe)
+    weight, velocity = 2.0, 0.0
+    for _ in range(2):
+        optimiser.zero_grad()
+        layer(torch.ones(1, 1)).sum().backward()
+        optimiser.step()
+        velocity = 0.5 * velocity + (1 + 0.25 * weight)
+        weight -= 0.1 * velocity
+    assert layer.weight.item() == pytest.approx(weight)
+
+
+def test_an_unknown_optimiser_is_named() -> None:
+    recipe = Recipe(epochs=1, optimiser="sdg")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"'sdg'; accepted: 'sgd', 'adam'"):
+        training.make_optimiser(LeNet(), recipe)
+
+
+def test_a_diverged_run_is_a_record_like_any_other() -> None:
+    recipe = Recipe(epochs=3, batch_size=16, learning_rate=1e6)
+    trial = partial(training.fit, model=LeNet, data=FEW, recipe=recipe)
+    cell = Run.of("grid", "too fast", "smoke", 0, trial)
+    record = experiment.execute(cell)
+    assert record.diverged and "at step" in record.diverged
+    assert len(record.history) < 3
+    stored = records.find(trial, 0)
+    assert stored is not None and stored.diverged == record.diverged
+    assert math.isnan(stored.history[-1]["train_loss"])
+    assert 0 <= stored.scores["accuracy"] <= 1
+    assert records.table([stored])["diverged"].tolist() == [1]
+
+
+def test_lenet_learns_one_batch() -> None:
+    history, _ = fit(
+        data=partial(digits, train=32),
+        batch_size=None,
+        epochs=60,
+        optimiser="adam",
+        learning_rate=3e-3,
+    )
+    assert history[0].train_loss > 2
+    assert history[-1].train_loss < 0.05
+
+
+def zero_filled(picture: NDArray[Any], down: int, right: int) -> NDArray[Any]:
+    """Roll a picture (C, H, W) and empty what came in from the other side."""
+    moved = np.roll(picture, (down, right), axis=(1, 2))
+    for axis, offset in ((1, down), (2, right)):
+        view = np.moveaxis(moved, axis, 0)
+        if offset:
+            view[slice(offset) if offset > 0 else slice(offset, None)] = 0
+    return moved
+
+
+@pytest.mark.parametrize("pixels", [1, 2])
+def test_shift_against_numpy(pixels: int) -> None:
+    rng = np.random.default_rng(0)
+    one = rng.integers(1, 256, (2, 6, 5), dtype=np.uint8)
+    generator = torch.Generator().manual_seed(0)
+    many = torch.from_numpy(np.stack([one] * 500))
+    moved = augment.shift(many, pixels, generator).numpy()
+    offsets = range(-pixels, pixels + 1)
+    expected = {
+        zero_filled(one, *by).tobytes(): by
+        for by in itertools.product(offsets, offsets)
+    }
+    seen = [expected[picture.tobytes()] for picture in moved]
+    assert len(expected) == (2 * pixels + 1) ** 2
+    for by in expected.values():
+        share = seen.count(by) / len(seen) * len(expected)
+        assert 0.4 < share < 1.7, by  # every offset, about equally often
+    np.testing.assert_array_equal(many[0].numpy(), one)
+
+
+def test_shift_by_nothing_is_the_identity() -> None:
+    inputs = torch.arange(2 * 3 * 4 * 4).reshape(2, 3, 4, 4)
+    moved = augment.shift(inputs, 0, torch.Generator())
+    assert torch.equal(moved, inputs)
+
+
+def test_pictures_are_mapped_to_minus_one_to_one() -> None:
+    pixels = torch.tensor([0, 255], dtype=torch.uint8)
+    assert training.normalise(pixels).tolist() == [-1.0, 1.0]
+    assert pixels.tolist() == [0, 255]
