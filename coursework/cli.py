@@ -127,10 +127,10 @@ def data(
     if action == "fetch":
         known.fetch(sets)
         return 0
-    results = known.verify(sets)
-    for result in results:
-        print(*result)
-    return int(not all(ok for _, _, ok, _ in results))
+    found = known.verify(sets)
+    for name, file, ok, message in found:
+        print(f"{'ok' if ok else 'FAULT':6}{name} {file} {message}".rstrip())
+    return int(not all(finding.ok for finding in found))
 
 
 def record(
@@ -197,7 +197,23 @@ def main() -> None:
 def _parameters(
     chosen: list[Notebook], settings: tuple[str, ...], stand_in: bool
 ) -> dict[str, Any]:
-    """Parse KEY=VALUE pairs and hand each notebook what it has."""
+    """Say for each notebook which of its parameters are set to what."""
+    from coursework.data import sets  # noqa: PLC0415
+
+    given = _parse(settings)
+    if "dataset" in given:
+        sets.loader(given["dataset"])
+    for notebook in chosen:
+        notebook.check(given)
+    swap = {"dataset": "digits"} if stand_in else {}
+    return {
+        notebook.name: given
+        | {k: v for k, v in swap.items() if k in notebook.parameters}
+        for notebook in chosen
+    }
+
+
+def _parse(settings: tuple[str, ...]) -> dict[str, Any]:
     import yaml  # noqa: PLC0415
 
     given = {}
@@ -208,18 +224,8 @@ def _parameters(
                 f"--set {setting!r}: accepted is KEY=VALUE, with a parameter "
                 "of the notebook other than profile (that is --profile)"
             )
-        try:
-            given[key] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise ValueError(f"--set {setting!r}: {error}") from None
-    for notebook in chosen:
-        notebook.check(given)
-    found: dict[str, Any] = {notebook.name: dict(given) for notebook in chosen}
-    if stand_in:
-        for notebook in chosen:
-            if "dataset" in notebook.parameters:
-                found[notebook.name]["dataset"] = "digits"
-    return found
+        given[key] = yaml.safe_load(value)
+    return given
 
 
 def _wanted_sets(chosen: list[Notebook]) -> dict[str, None]:

@@ -42,7 +42,18 @@ runs = experiment.run(
     lambda profile: {"row": partial(tiny, level=level)},
     profile=profile,
 )
+"""
+TWO_GRIDS = f"""\
+{GRID}
+# %%
 print("mean", sum(run.scores["accuracy"] for run in runs) / len(runs))
+
+# %%
+more = experiment.run(
+    "more",
+    lambda profile: {{"longer": partial(tiny, epochs=3)}},
+    profile=profile,
+)
 """
 SMOKE = {"profile": "smoke", "level": 0.25}
 
@@ -70,18 +81,19 @@ def printed(page: Path) -> str:
 
 
 def test_a_plan_its_runs_and_the_page(project: Path) -> None:
-    book, page = tiny(project, GRID)
+    book, page = tiny(project, TWO_GRIDS)
     seen = runner.execute(book, SMOKE, "plan", page)
     assert seen.status == "planned" and not page.exists()
-    assert [run.seed for run in seen.missing] == [0, 1]
+    cells = [(run.grid, run.seed) for run in seen.missing]
+    assert cells == [("tiny", 0), ("tiny", 1), ("more", 0), ("more", 1)]
     assert notes("start") == []
+    assert seen.missing[0].spec["args"]["level"] == 0.25
     for run in seen.missing:
-        assert run.spec["args"]["level"] == 0.25
         experiment.execute(run)
     seen = runner.execute(book, SMOKE, "plan", page)
     assert seen.status == "complete" and not seen.error
-    assert len(seen.wanted) == 2 and not seen.missing
-    assert notes("start") == ["0", "1"]
+    assert len(seen.wanted) == 4 and not seen.missing
+    assert notes("start") == ["0", "1"] * 2
     assert "mean 0.25" in printed(page)
     stays_fresh_until_something_changes(book, page)
 
@@ -103,7 +115,7 @@ def stays_fresh_until_something_changes(book: Notebook, page: Path) -> None:
     assert fresh()
     assert not fresh(level=0.5) and not fresh(profile="quick")
     assert not changed(book.path, book.path.read_bytes() + b"# more\n")
-    (run, _) = sorted(paths.runs().glob("*.json"))
+    run, *_ = sorted(paths.runs().glob("*.json"))
     assert not changed(run, b"{}")
     assert not changed(page, b"{}")
     assert fresh()
@@ -116,7 +128,7 @@ def refused(project: Path, code: str) -> str:
     """Execute a notebook that must fail; the old page must stay."""
     book, page = tiny(project, code + "\n\n# %%\nprint('never')\n")
     page.write_text("the old page")
-    seen = runner.execute(book, SMOKE, "view", page)
+    seen = runner.execute(book, SMOKE, "plan", page)
     assert seen.status == "failed"
     assert page.read_text() == "the old page"
     kept = project / "_build" / "failed" / "00_tiny.ipynb"
@@ -128,13 +140,14 @@ def refused(project: Path, code: str) -> str:
 
 def test_a_failing_cell_is_named_and_the_part_is_kept(project: Path) -> None:
     error = refused(project, "raise ValueError('planted')")
-    # cell 1 holds parameters, 2 those injected, 3 the imports
-    assert error.startswith("00_tiny.py, code cell 4: ValueError: planted")
+    # 1 is the title, 2 the parameters, 3 those injected, 4 the imports
+    assert error.startswith("""cell 5 ("raise ValueError('planted')")""")
+    assert "ValueError: planted" in error
 
 
 def test_leaving_without_an_error_is_a_failure(project: Path) -> None:
     error = refused(project, "import sys\nsys.exit(0)")
-    assert "'import sys'" in error
+    assert error.startswith("cell 5 ('import sys')")
 
 
 def test_a_kernel_that_dies_is_a_failure(project: Path) -> None:
@@ -173,6 +186,7 @@ def test_all_notebooks_from_plan_to_page(project: Path) -> None:
     chosen = [Notebook(path) for path in SOURCES.values()]
     settings = cli._parameters(chosen, (), stand_in=True)
     done = batch.run(chosen, settings, profile="smoke", jobs=2)
+    print(done.seconds, done.trained)
     assert done.failed == {} and done.left == [] and done.status == 0
     assert done.trained == len(list(paths.runs().glob("*.json"))) > 0
     assert sorted(seen.name for seen in done.done) == sorted(SOURCES)
