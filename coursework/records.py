@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from coursework import identity, metrics, paths, stats
+from coursework import identity, paths, stats
 
 SCHEMA = 1
 ARTEFACT_LIMIT = 100_000  # bytes; evidence is committed and stays small
@@ -330,8 +330,8 @@ def rises(runs: Sequence[Record]) -> pd.DataFrame:
     for run in runs:
         watch = run.arrays("watch.npz")
         steps = watch["epoch"]
-        place, rise = metrics.largest_rise(watch["accuracy"])
-        woken = metrics.awakenings(watch["alive"])
+        place, rise = _largest_rise(watch["accuracy"])
+        woken = _awakenings(watch["alive"])
         rows.append(
             {
                 "variant": run.variant,
@@ -400,3 +400,24 @@ def _finite(value: Any) -> Any:
 def slug(text: str) -> str:
     """Turn a label into what a file name or an anchor may hold."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _largest_rise(curve: NDArray[np.floating[Any]]) -> tuple[int, float]:
+    """Find where a curve (T,) rises most in one step: index after, rise."""
+    rises = np.diff(curve)
+    place = int(rises.argmax())
+    return place + 1, float(rises[place])
+
+
+def _awakenings(alive: NDArray[np.floating[Any]]) -> list[tuple[int, int]]:
+    """List (index, output) where an output comes alive for good.
+
+    ``alive`` (T, K) is the share of examples with a score above zero; an
+    output that is zero for all, and never again after, woke up there.
+    """
+    found = []
+    for output, shares in enumerate(alive.T):
+        dead = np.flatnonzero(shares == 0)
+        if len(dead) and dead[-1] + 1 < len(shares):
+            found.append((int(dead[-1]) + 1, output))
+    return sorted(found)

@@ -140,14 +140,14 @@ def refused(project: Path, code: str) -> str:
 
 def test_a_failing_cell_is_named_and_the_part_is_kept(project: Path) -> None:
     error = refused(project, "raise ValueError('planted')")
-    # 1 is the title, 2 the parameters, 3 those injected, 4 the imports
-    assert error.startswith("""cell 5 ("raise ValueError('planted')")""")
+    # in the source 1 is the title, 2 the parameters, 3 the imports
+    assert error.startswith("""cell 4 ("raise ValueError('planted')")""")
     assert "ValueError: planted" in error
 
 
 def test_leaving_without_an_error_is_a_failure(project: Path) -> None:
     error = refused(project, "import sys\nsys.exit(0)")
-    assert error.startswith("cell 5 ('import sys')")
+    assert error.startswith("cell 4 ('import sys')")
 
 
 def test_a_kernel_that_dies_is_a_failure(project: Path) -> None:

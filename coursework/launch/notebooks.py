@@ -27,6 +27,8 @@ from coursework.recipe import named
 Mode = Literal["plan", "view"]
 Parameters = Mapping[str, Any]
 GO_ON = "raises-exception"  # papermill then executes the later cells too
+INJECTED = "injected-parameters"
+ADDED = {INJECTED, "papermill-error-cell-tag"}  # cells that papermill adds
 
 
 @dataclass(frozen=True)
@@ -174,9 +176,15 @@ def _papermill(
 def _trouble(node: dict[str, Any]) -> str:
     """Name the first code cell that did not run to its end, and its error.
 
-    "Planned" if what stopped it was a plan.
+    Cells are numbered as in the source.  "Planned" if what stopped it was a
+    plan.
     """
-    for number, cell in enumerate(node["cells"], 1):
+    cells = [
+        cell
+        for cell in node["cells"]
+        if not ADDED & set(cell["metadata"].get("tags", []))
+    ]
+    for number, cell in enumerate(cells, 1):
         source = "".join(cell["source"]).strip()
         if cell["cell_type"] != "code" or not source:
             continue
@@ -210,7 +218,7 @@ def _tidy(node: dict[str, Any], made: dict[str, Any]) -> None:
         cell["metadata"].pop("papermill", None)
         cell["metadata"].pop("execution", None)
         tags = [t for t in cell["metadata"].get("tags", []) if t != GO_ON]
-        if "injected-parameters" in tags:
+        if INJECTED in tags:
             tags.append("remove-cell")
         cell["metadata"]["tags"] = tags
 
