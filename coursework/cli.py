@@ -224,7 +224,13 @@ def _parse(settings: tuple[str, ...]) -> dict[str, Any]:
                 f"--set {setting!r}: accepted is KEY=VALUE, with a parameter "
                 "of the notebook other than profile (that is --profile)"
             )
-        given[key] = yaml.safe_load(value)
+        try:
+            given[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ValueError(
+                f"--set {setting!r}: {value!r} is not a value; accepted are "
+                "numbers, words, true, false and [lists]"
+            ) from error
     return given
 
 

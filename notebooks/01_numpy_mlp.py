@@ -309,7 +309,8 @@ show.claims("01_numpy_mlp")
 # - An arm's difference holds at this budget: with more epochs momentum and
 #   schedule have less left to gain, and shifts more.
 # - Three rates are a coarse search; "chosen on validation" makes the arms
-#   equally tuned, not perfectly.
+#   equally tuned, not perfectly.  An arm that chose the highest of the three
+#   might do better with a higher one.
 # - The validation split is fixed, 5,000 of the 60,000 training pictures; the
 #   reports trained on 48,000 or 60,000, so their numbers and these are not
 #   from equal amounts of data.

@@ -12,8 +12,6 @@
 # ---
 
 # %% [markdown]
-
-# %% [markdown]
 # # What the numpy network is made of
 #
 # Report R1 asks of its numpy network which loss, which activation, how many

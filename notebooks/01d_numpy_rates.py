@@ -12,8 +12,6 @@
 # ---
 
 # %% [markdown]
-
-# %% [markdown]
 # # Rates, schedules and batches
 #
 # Three more questions that report R1 answers with a run each: what a learning

@@ -12,8 +12,6 @@
 # ---
 
 # %% [markdown]
-
-# %% [markdown]
 # # R1's headline, explained
 #
 # The numpy part of report R1 ends with one number: 95.68 % on the test

@@ -120,6 +120,11 @@ def test_one_part_that_fails_refutes_the_whole() -> None:
     weakest = verdict(Every((good, still_open))).finding
     assert weakest is not None
     assert weakest.estimate.mean == pytest.approx(0.0, abs=1e-12)
+    assert weakest.support == pytest.approx(0.5)
+    one = verdict(bad).finding
+    one_of_two = verdict(Every((good, bad))).finding
+    assert one is not None and one_of_two is not None
+    assert one_of_two.refute == pytest.approx(2 * one.refute)
     assert len(weakest.records) == 20
 
 

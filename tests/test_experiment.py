@@ -131,7 +131,7 @@ def test_missing_evidence_names_the_commands_and_trains_nothing() -> None:
     message = str(caught.value)
     assert "coursework run PRACTICAL --profile standard" in message
     assert "coursework record PRACTICAL --profile standard" in message
-    assert "standard: 10 missing" in message and "'grid'" in message
+    assert "standard: none committed" in message and "'grid'" in message
     assert notes("start") == []
 
 

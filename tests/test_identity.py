@@ -182,7 +182,11 @@ class Network:
     ],
     ids=str,
 )
-def test_what_has_no_name_is_refused_where_it_is_declared(value: Any) -> None:
+def test_what_has_no_name_is_refused_where_it_is_declared(
+    value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(main, "of_main", of_main, raising=False)
     with pytest.raises(ValueError) as caught:
         experiment.run(
             "my-grid",

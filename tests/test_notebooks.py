@@ -186,7 +186,6 @@ def test_all_notebooks_from_plan_to_page(project: Path) -> None:
     chosen = [Notebook(path) for path in SOURCES.values()]
     settings = cli._parameters(chosen, (), stand_in=True)
     done = batch.run(chosen, settings, profile="smoke", jobs=2)
-    print(done.seconds, done.trained)
     assert done.failed == {} and done.left == [] and done.status == 0
     assert done.trained == len(list(paths.runs().glob("*.json"))) > 0
     assert sorted(seen.name for seen in done.done) == sorted(SOURCES)

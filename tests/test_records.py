@@ -159,6 +159,8 @@ def test_evidence_is_read_again_when_its_file_changed() -> None:
     assert records.find(cell.trial, 0) is None
     trials.evidence("grid", {"a": [0.5]})
     assert records.find(cell.trial, 0)
+    trials.evidence("grid", {"a": [0.5, 0.6]})
+    assert records.find(trials.cell(level=0.6).trial, 1)
     records.evidence_file("grid", "standard").unlink()
     assert records.find(cell.trial, 0) is None
 
