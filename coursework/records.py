@@ -15,8 +15,9 @@ import json
 import math
 import re
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from coursework import identity, paths, stats
+from coursework.recipe import named
 
 SCHEMA = 1
 ARTEFACT_LIMIT = 100_000  # bytes; evidence is committed and stays small
@@ -233,7 +235,7 @@ def table(
     """
     rows = {}
     by_variant = grouped(records)
-    base = by_variant[baseline] if baseline else None
+    base = named(by_variant, baseline, "baseline") if baseline else None
     for variant, runs in by_variant.items():
         values = scores(runs, score)
         interval = stats.t_interval(values)
@@ -355,13 +357,39 @@ def _difference(
 ) -> dict[str, float]:
     if base[0].variant == runs[0].variant:
         return {"difference": 0.0}
-    paired = stats.paired(scores(runs, score), scores(base, score))
+    paired = stats.paired(*by_seed(runs, base, partial(_score, score)))
     return {
         "difference": paired.mean,
         "difference low": paired.low,
         "difference high": paired.high,
         "correlation": paired.correlation,
     }
+
+
+def by_seed(
+    runs: Sequence[Record],
+    base: Sequence[Record],
+    measure: Callable[[Record], float],
+) -> tuple[list[float], list[float]]:
+    """Measure two variants' runs, in the order of their shared seeds.
+
+    Raises ValueError if their seeds differ: then nothing is paired.
+    """
+    ours, theirs = (
+        {r.seed: measure(r) for r in group} for group in (runs, base)
+    )
+    if set(ours) != set(theirs):
+        raise ValueError(
+            f"{runs[0].variant!r} has seeds {sorted(ours)}, "
+            f"{base[0].variant!r} has {sorted(theirs)}; paired differences "
+            "need the same: run the grid again so that both are complete"
+        )
+    seeds = sorted(ours)
+    return [ours[s] for s in seeds], [theirs[s] for s in seeds]
+
+
+def _score(score: str, record: Record) -> float:
+    return record.scores[score]
 
 
 def _stamp() -> tuple[tuple[str, int, int], ...]:

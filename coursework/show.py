@@ -244,6 +244,11 @@ def _behind(runs: Sequence[Record], link: bool = True) -> str:
         f"evidence of {escape(grid)}</a>"
         for grid in dict.fromkeys(r.grid for r in runs if link)
     )
+    if link:
+        grids += (
+            ' · <a href="00_seed_noise.html">how far runs of one and the same '
+            "network lie apart</a>"
+        )
     table = frame.to_html(index=False, escape=True, border=0)
     return (
         '<details class="provenance"><summary>'

@@ -84,6 +84,8 @@ def fit(
         if diverged:
             break
     outputs = predict(network, splits.test)
+    if diverged is None and not np.isfinite(outputs).all():
+        diverged = "outputs are not finite after the last step"
     return Outcome(
         data=splits.info(),
         scores=task.scores(outputs, splits.test.targets),

@@ -83,7 +83,7 @@ def declare(profile: experiment.Profile) -> experiment.Grid:
             recipe=recipe,
             loss="hinge",
             output_activation="relu",
-            report_every=5,
+            report_every=20 if profile == "quick" else 5,
             watch=5000,
         )
     }

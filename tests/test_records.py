@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import getpass
+import hashlib
 import io
 import json
 import math
@@ -243,6 +244,46 @@ def test_the_choice_passes_over_what_has_no_score() -> None:
 
 def test_a_tie_goes_to_what_was_declared_first() -> None:
     assert records.best(runs(b=[0.5], a=[0.5])) == "b"
+
+
+def test_each_arm_keeps_the_rate_that_validation_chose() -> None:
+    made = [
+        planted(f"{arm}, rate {rate}", seed, test, validation=[valid])
+        for arm, rate, test, valid in (
+            ("a", 0.1, 0.9, 0.5),
+            ("a", 0.3, 0.7, 0.6),
+            ("a b", 0.1, 0.1, 0.9),
+        )
+        for seed in (0, 1)
+    ]
+    kept = [(run.variant, run.seed) for run in records.tuned(made)]
+    names = ("a, rate 0.3", "a b, rate 0.1")
+    assert kept == [(name, seed) for name in names for seed in (0, 1)]
+
+
+def test_rises_name_the_outputs_that_woke_up_for_good() -> None:
+    file = io.BytesIO()
+    np.savez(
+        file,
+        epoch=np.array([0, 10, 20, 30]),
+        accuracy=np.array([0.1, 0.2, 0.6, 0.5]),
+        alive=np.array(  # for good at 30; dead at last; never dead; at 10
+            [
+                [0.0, 0.1, 0.1, 0.0],
+                [0.1, 0.0, 0.2, 0.2],
+                [0.0, 0.0, 0.1, 0.1],
+                [0.2, 0.0, 0.3, 0.3],
+            ]
+        ),
+    )
+    digest = hashlib.sha256(file.getvalue()).hexdigest()
+    record = planted("a", 0, 0.5, artefacts={"watch.npz": digest})
+    records.save(record, {"watch.npz": file.getvalue()})
+    row = records.rises([record]).loc[0]
+    assert row["largest rise (points)"] == pytest.approx(40)
+    assert row["between steps"] == "10 and 20"
+    assert row["came alive"] == "output 3 by step 10, output 0 by step 30"
+    assert row["dead at the end"] == 1
 
 
 def test_curves_have_a_row_an_epoch_of_a_run() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
@@ -72,8 +73,18 @@ def cells(html: str, number: int = 0) -> list[dict[str, str]]:
         lambda: show.verdict_table(verdicts(rule=Above("g", "a", "b"))),
         lambda: show.animation(b"moving", b"still", f'{EVIL}"').data,
         lambda: show.figure(plt.subplots()[1], f'{EVIL}"').data,
+        lambda: show.frame(pd.DataFrame({EVIL: [EVIL, "b"]})).data,
     ],
-    ids=["results", "made", "banner", "reason", "rule", "animation", "figure"],
+    ids=[
+        "results",
+        "made",
+        "banner",
+        "reason",
+        "rule",
+        "animation",
+        "figure",
+        "frame",
+    ],
 )
 def test_no_name_becomes_markup(html: Any) -> None:
     text = html()
@@ -192,6 +203,21 @@ def test_claims_are_decided_from_evidence_alone() -> None:
         "not testable here",
     }
     assert cells(show.claims("no such practical").data) == []
+
+
+def test_only_some_claims() -> None:
+    every = cells(show.claims("01_numpy_mlp").data)
+    some = cells(show.claims("01_numpy_mlp", only=(1, 3)).data)
+    assert some == [row for row in every if row["claim"] in ("1", "3")]
+
+
+def test_arms_left_out_are_named() -> None:
+    quick = [planted("low", 0, 0.5, profile="quick")]
+    full = [planted("low", 0, 0.5, profile="full")]
+    grids = {"one": (trials.variants, quick), "two": (trials.variants, full)}
+    assert show.left_out(**grids).data.endswith("left out here: one: higher.")
+    del grids["one"]
+    assert show.left_out(**grids).data.endswith("left out here: none.")
 
 
 def test_a_figure_is_an_svg_and_is_closed() -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from coursework import stats
 from coursework.recipe import named
-from coursework.records import Record, best, grouped
+from coursework.records import Record, best, by_seed, grouped
 
 Measure = Callable[[Record], float]
 Lookup = Callable[[str], Sequence[Record]]
@@ -122,8 +122,7 @@ def _difference(
     if not isinstance(rule.second, str):
         return stats.paired(values, [rule.second] * len(values)), tuple(first)
     second = _variant(runs, rule.second, rule.grid)
-    base = [measure(record) for record in second]
-    return stats.paired(values, base), (*first, *second)
+    return stats.paired(*by_seed(first, second, measure)), (*first, *second)
 
 
 def _variant(
@@ -153,10 +152,14 @@ def first_accuracy(record: Record) -> float:
 
 
 def late_rise(record: Record) -> float:
-    """Largest rise of validation accuracy in one epoch of the second half."""
+    """Find the largest rise of validation accuracy between two late reports.
+
+    Late means in the second half of training.
+    """
     curve = [epoch["validation"]["accuracy"] for epoch in record.history]
     late = curve[len(curve) // 2 :]
-    return float(max(b - a for a, b in itertools.pairwise(late)))
+    rises = (b - a for a, b in itertools.pairwise(late))
+    return float(max(rises, default=0.0))
 
 
 def seconds(record: Record) -> float:
