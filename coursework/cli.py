@@ -74,7 +74,8 @@ def report(profile: Profile = "quick", stand_in: bool = False) -> int:
         profile: How large the runs are.
         stand_in: Take the named stand-in for data that can't be reached.
     """
-    from coursework.launch import notebooks, pages  # noqa: PLC0415
+    from coursework.launch import notebooks  # noqa: PLC0415
+    from coursework.launch.report import build_report  # noqa: PLC0415
 
     times = {}
     started = time.perf_counter()
@@ -87,7 +88,7 @@ def report(profile: Profile = "quick", stand_in: bool = False) -> int:
     if status:
         return status
     started = time.perf_counter()
-    index = pages.report(profile)
+    index = build_report(profile)
     times["book"] = time.perf_counter() - started
     for stage, seconds in times.items():
         print(f"{stage:20s}{seconds:8.1f} s")

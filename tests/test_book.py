@@ -206,19 +206,21 @@ def test_pages_are_made_before_the_book_is_read(
         target.mkdir()
         (target / "one.ipynb").write_text(executed())
 
+    def overviews(folder: Path) -> None:
+        for name in ("claims", "evidence"):
+            (folder / f"{name}.md").write_text(f"# {name}")
+
     maker = ModuleType("coursework.launch.pages")
     maker.__dict__.update(
         publish=publish,
-        claims_page=lambda: "# Claims ±",
-        evidence_page=lambda: "# Evidence",
+        overviews=overviews,
     )
     monkeypatch.setitem(sys.modules, "coursework.launch.pages", maker)
     monkeypatch.setattr("coursework.launch.pages", maker, raising=False)
     monkeypatch.delenv("COURSEWORK_PAGES", raising=False)
     extension.setup(small_book(tmp_path))
     assert (tmp_path / "practicals/one.ipynb").is_file()
-    assert (tmp_path / "claims.md").read_text("utf-8") == "# Claims ±"
-    assert (tmp_path / "evidence.md").read_text("utf-8") == "# Evidence"
+    assert (tmp_path / "claims.md").is_file()
 
 
 def test_missing_evidence_is_told_in_its_own_words(

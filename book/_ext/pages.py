@@ -44,5 +44,4 @@ def write(book: Path) -> None:
         pages.publish(book / "practicals")
     except RuntimeError as error:  # a run is missing: no fault of Sphinx's
         raise ExtensionError(str(error)) from error
-    (book / "claims.md").write_text(pages.claims_page(), encoding="utf-8")
-    (book / "evidence.md").write_text(pages.evidence_page(), encoding="utf-8")
+    pages.overviews(book)

@@ -1,17 +1,14 @@
-"""The book's generated pages: practicals, claims, evidence; and a report."""
+"""The book's generated pages: practicals, claims, evidence, benchmarks."""
 
 from __future__ import annotations
 
-import hashlib
+import json
 import os
-import shutil
-import subprocess
-import sys
-import tempfile
+from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
 
-import yaml
+import pandas as pd
 
 from coursework import paths, records, show
 from coursework.claims import catalogue
@@ -19,6 +16,7 @@ from coursework.launch import batch
 from coursework.launch.notebooks import notebooks
 
 BOOK = paths.PROJECT / "book"
+NUMBERS = ("ratio", "low", "high", "n", "shown")  # not what tells rows apart
 
 
 def publish(target: Path) -> None:
@@ -27,7 +25,7 @@ def publish(target: Path) -> None:
     Raises RuntimeError, naming notebook, cell and cause, if a declared run
     has no committed record or a cell fails.
     """
-    chosen = [book for book in notebooks().values() if book.name in _named()]
+    chosen = [book for book in notebooks().values() if book.name in in_toc()]
     settings = {book.name: {"profile": "evidence"} for book in chosen}
     jobs = min(os.cpu_count() or 1, len(chosen))
     seen = batch.execute_all(
@@ -78,73 +76,38 @@ def evidence_page() -> str:
     return "\n".join(parts)
 
 
-def report(profile: str) -> Path:
-    """Build the local report from a profile's pages, with its banner.
-
-    A report whose pages and sources are unchanged is left as it is.
-    """
-    home = paths.PROJECT / "_build" / profile
-    html = home / "html"
-    pages = [batch.page_path(profile, name) for name in _named()]
-    stamp = _digest([*pages, *_sources()])
-    mark = home / "report.sha256"
-    if mark.exists() and mark.read_text() == stamp and html.exists():
-        return html / "index.html"
-    with tempfile.TemporaryDirectory(dir=home) as folder:
-        tree = Path(folder)
-        shutil.copytree(BOOK, tree / "book", ignore=_generated)
-        shutil.copytree(paths.results(), tree / "results")
-        shutil.copy(paths.PROJECT / "CHANGELOG.md", tree)
-        (tree / "book" / "practicals").mkdir()
-        for page in pages:
-            shutil.copy(page, tree / "book" / "practicals")
-        (tree / "book" / "claims.md").write_text(claims_page())
-        (tree / "book" / "evidence.md").write_text(evidence_page())
-        (tree / "_config.yml").write_text(_config(profile))
-        log = home / "book.log"
-        build(tree / "book", log, COURSEWORK_PAGES="ready")
-        shutil.rmtree(html, ignore_errors=True)
-        shutil.move(tree / "_build" / "html", html)
-    paths.write(mark, stamp.encode())
-    return html / "index.html"
-
-
-def build(book: Path, log: Path, **environment: str) -> None:
-    """Call Jupyter Book, warnings as errors, output into a file.
-
-    Raises RuntimeError with the last lines of that file.
-    """
-    tool = Path(sys.executable).with_name("jupyter-book")
-    command = [str(tool), "build", str(book), "-W", "--keep-going"]
-    with log.open("w") as file:
-        status = subprocess.run(
-            command,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env=os.environ | environment,
-            check=False,
-        ).returncode
-    if status:
-        tail = "\n".join(log.read_text().splitlines()[-25:])
-        raise RuntimeError(f"jupyter-book failed; its log is {log}\n{tail}")
+def benchmarks_page() -> str:
+    """Write the page of side-by-side timings, from their stored tables."""
+    parts = [
+        "# Benchmarks\n\nTimes of peers in units of ours, measured side by "
+        "side in one run: above 1 the peer is slower. Medians over rounds in "
+        "which all took their turn, with the middle half of the rounds in "
+        "brackets. Nothing here is a claim about seconds.\n"
+    ]
+    for path in sorted((paths.PROJECT / "benchmarks/results").glob("*.json")):
+        made = json.loads(path.read_text())
+        frame = pd.DataFrame(made["rows"])
+        frame["shown"] = [
+            f"{r:.2f} ({low:.2f} to {high:.2f})"
+            for r, low, high in zip(
+                frame["ratio"], frame["low"], frame["high"], strict=True
+            )
+        ]
+        keys = [c for c in frame if c not in NUMBERS]
+        wide = frame.set_index(keys)["shown"].unstack("peer").reset_index()
+        where = made["environment"]
+        parts.append(
+            f"\n## {path.stem}\n\n{show.frame(wide).data}\n\n"
+            f"{escape(where['device'])}, {made['date']}, commit "
+            f"{(where['commit'] or '–')[:7]}, numpy {where['numpy']}, torch "
+            f"{where['torch']}, scikit-learn {where['scikit-learn']}; "
+            f"{frame['n'].min()} rounds. Run `python -m "
+            f"benchmarks.{path.stem}` to measure again.\n"
+        )
+    return "\n".join(parts)
 
 
-def _config(profile: str) -> str:
-    """Return the book's configuration with a banner on every page."""
-    config = yaml.safe_load((paths.PROJECT / "_config.yml").read_text())
-    config["html"]["announcement"] = (
-        f"<strong>Local report, profile {escape(profile)}.</strong> Its "
-        "practicals were trained on this machine with small budgets. What the "
-        'committed evidence says: pages "Claims and verdicts" and "Evidence".'
-    )
-    config["sphinx"]["local_extensions"] = {
-        name: str(paths.PROJECT / folder)
-        for name, folder in config["sphinx"]["local_extensions"].items()
-    }
-    return str(yaml.safe_dump(config, sort_keys=False))
-
-
-def _named() -> list[str]:
+def in_toc() -> list[str]:
     """List the practicals that the table of contents names, in its order."""
     lines = (BOOK / "_toc.yml").read_text().splitlines()
     found = [
@@ -153,26 +116,14 @@ def _named() -> list[str]:
     return [name.strip() for name in found]
 
 
-def _generated(folder: str, names: list[str]) -> list[str]:
-    if Path(folder) != BOOK:
-        return [name for name in names if name == "__pycache__"]
-    return [n for n in names if n in ("practicals", "evidence.md", "claims.md")]
+OVERVIEWS: Mapping[str, Callable[[], str]] = {
+    "claims.md": claims_page,
+    "evidence.md": evidence_page,
+    "benchmarks.md": benchmarks_page,
+}
 
 
-def _sources() -> list[Path]:
-    files = [*BOOK.rglob("*"), *(paths.PROJECT / "coursework").rglob("*.py")]
-    files += [*paths.results().rglob("*"), paths.PROJECT / "_config.yml"]
-    return sorted(
-        path
-        for path in files
-        if path.is_file()
-        and path.suffix not in (".pyc", ".ipynb")
-        and path.name not in ("evidence.md", "claims.md")
-    )
-
-
-def _digest(files: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()
+def overviews(folder: Path) -> None:
+    """Write the pages that sum up all evidence into a book's folder."""
+    for name, page in OVERVIEWS.items():
+        paths.write(folder / name, page().encode())
