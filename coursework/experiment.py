@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import inspect
 import json
 import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -140,7 +142,7 @@ def execute(cell: Run, *, on_epoch: OnEpoch | None = None) -> Record:
             return done
         history: list[dict[str, Any]] = []
         started = time.perf_counter()
-        epochs = cell.trial(seed=cell.seed)
+        epochs = _begin(cell)
         while True:
             try:
                 epoch = next(epochs)
@@ -153,7 +155,24 @@ def execute(cell: Run, *, on_epoch: OnEpoch | None = None) -> Record:
         wall = time.perf_counter() - started
         record = _record(cell, outcome, history, wall)
         records.save(record, outcome.artefacts)
+        _checkpoint(cell).unlink(missing_ok=True)
     return record
+
+
+def _begin(cell: Run) -> Generator[Epoch, None, Outcome]:
+    """Call a trial, with a checkpoint file if it knows how to use one."""
+    trial = cell.trial
+    if "checkpoint" in inspect.signature(trial).parameters:
+        trial = partial(trial, checkpoint=_checkpoint(cell))
+    started: Generator[Epoch, None, Outcome] = trial(seed=cell.seed)
+    return started
+
+
+def _checkpoint(cell: Run) -> Path:
+    """Name a run's checkpoint by all of its spec, defaults included."""
+    spec = json.dumps(cell.spec, sort_keys=True)
+    digest = hashlib.sha256(spec.encode()).hexdigest()[:8]
+    return paths.runs() / ".checkpoints" / f"{cell.name}-{digest}.pt"
 
 
 def left_out(declare: Declare, profile: str) -> list[str]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 Optimiser = Literal["sgd", "adam", "adamw"]
-ScheduleName = Literal["constant", "exponential", "cosine", "one-cycle", "r1"]
+Precision = Literal["float32", "bfloat16"]
+ScheduleName = Literal[
+    "constant", "exponential", "multistep", "cosine", "one-cycle", "r1"
+]
 Schedule = Callable[[int, int], float]
 T = TypeVar("T")
 
@@ -23,6 +26,11 @@ def constant(step: int, steps: int) -> float:
 def exponential(step: int, steps: int) -> float:
     """Fall by the same factor every step, to 1 % of the peak at the end."""
     return math.pow(0.01, step / steps)
+
+
+def multistep(step: int, steps: int) -> float:
+    """Divide the rate by ten after half and after three quarters."""
+    return 1.0 if 2 * step < steps else 0.1 if 4 * step < 3 * steps else 0.01
 
 
 def cosine(step: int, steps: int) -> float:
@@ -67,9 +75,15 @@ def r1(step: int, steps: int) -> float:
 SCHEDULES: Mapping[ScheduleName, Schedule] = {
     "constant": constant,
     "exponential": exponential,
+    "multistep": multistep,
     "cosine": cosine,
     "one-cycle": one_cycle,
     "r1": r1,
+}
+
+
+PRECISIONS: Mapping[Precision, Precision] = {
+    name: name for name in get_args(Precision)
 }
 
 
@@ -81,7 +95,10 @@ class Recipe:
     ``None`` means the full batch: one step an epoch.  ``weight_decay`` is
     the factor lambda of ``lambda * w`` added to a weight's gradient (coupled
     L2; decoupled for ``adamw``).  ``shift`` moves each training picture by up
-    to that many pixels in each direction, anew in every epoch.
+    to that many pixels in each direction, anew in every epoch.  ``clip``
+    bounds the norm of the whole gradient.  ``precision`` is that of products
+    and convolutions, in training and evaluation; weights stay float32.  The
+    numpy network has neither ``clip`` nor another precision.
     """
 
     epochs: int
@@ -92,10 +109,13 @@ class Recipe:
     weight_decay: float = 0.0
     schedule: ScheduleName = "constant"
     shift: int = 0
+    clip: float | None = None
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         """Refuse values that no training could mean."""
         named(SCHEDULES, self.schedule, "schedule")
+        named(PRECISIONS, self.precision, "precision")
         at_least("epochs", self.epochs, 1)
         at_least("shift", self.shift, 0)
         at_least("weight_decay", self.weight_decay, 0)

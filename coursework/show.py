@@ -145,10 +145,6 @@ def banner(profile: str, *grids: Sequence[Record]) -> HTML:
         "practical is about; they say nothing about that set."
         for name in names
     ]
-    boxes += [
-        "<strong>Changed code.</strong> Some records were made by an earlier "
-        "version of the code involved; they are marked behind each table."
-    ] * any(map(_outdated, runs))
     return HTML("".join(f'<div class="banner">{box}</div>' for box in boxes))
 
 
@@ -254,6 +250,7 @@ def _behind(runs: Sequence[Record], link: bool = True) -> str:
         '<details class="provenance"><summary>'
         f"{len(runs)} runs, profile {escape(profiles)}, {escape(devices)}, "
         f"{escape(' to '.join(dict.fromkeys((dates[0], dates[-1]))))}"
+        f"{', by an earlier version of the code' * any(map(_outdated, runs))}"
         f"</summary><p>A + after the commit: with changes not committed.{grids}"
         f'</p><div class="scroll">{table}</div></details>'
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,11 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from coursework import checkpoints
 from coursework.data import augment
+from coursework.data.augment import View
 from coursework.data.splits import Loader, Split, batches
-from coursework.recipe import Optimiser, Recipe, named
+from coursework.recipe import Optimiser, Precision, Recipe, named
 from coursework.tasks import SingleLabel
 from coursework.trial import Epoch, Outcome, stream
 
@@ -26,6 +30,7 @@ OPTIMISERS: Optimisers = {
     "adamw": torch.optim.AdamW,
 }
 EVALUATION_BATCH = 1000
+CHECKPOINT_SECONDS = 60.0
 
 
 def fit(
@@ -34,83 +39,153 @@ def fit(
     data: Loader,
     recipe: Recipe,
     task: SingleLabel = SingleLabel(),
+    view: View = View(),
     seed: int,
+    checkpoint: Path | None = None,
 ) -> Generator[Epoch, None, Outcome]:
     """Train a network on pictures and score the test split once, at the end.
 
     Pictures are uint8 (N, H, W) or (N, C, H, W); the network gets them as
-    float32 (N, C, H, W) between -1 and 1.  Stops as soon as the loss is not
-    finite; the outcome then says where.
+    ``view`` says.  Stops as soon as the loss is not finite; the outcome then
+    says where.  With a ``checkpoint`` file training goes on from there, as if
+    it had never stopped, and yields the epochs before once more.
     """
     splits = data()
     device = pick_device()
     torch.manual_seed(stream(seed, "init"))
-    network = model().to(device)
-    optimiser = make_optimiser(network, recipe)
-    moves = torch.Generator().manual_seed(stream(seed, "shift"))
+    training = Training(model().to(device), recipe, view, seed)
+    if checkpoint and checkpoint.exists():
+        checkpoints.load(checkpoint, training)
+    yield from training.history
+    saved = time.monotonic()
     inputs, targets = to_tensors(splits.train, device)
-    steps, step, diverged = recipe.steps(len(targets)), 0, None
-    for epoch in range(1, recipe.epochs + 1):
-        started, total = time.perf_counter(), 0.0
-        network.train()
-        order = stream(seed, "order")
-        for rows in batches(len(targets), recipe.batch_size, order, epoch):
-            for group in optimiser.param_groups:
-                group["lr"] = recipe.rate(step, steps)
-            picked = torch.from_numpy(rows).to(device)
-            batch = augment.shift(inputs[picked], recipe.shift, moves)
-            loss = task.loss(network(normalise(batch)), targets[picked])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            total += loss.item() * len(rows)
-            step += 1
-            if not math.isfinite(total):
-                diverged = f"loss became {loss.item()} at step {step}"
-                break
-        seconds = time.perf_counter() - started
-        outputs = predict(network, splits.validation)
-        labels = splits.validation.targets
-        yield Epoch(
-            epoch=epoch,
-            learning_rate=recipe.rate(step - 1, steps),
-            train_loss=total / len(targets),
-            validation_loss=float(
-                task.loss(torch.from_numpy(outputs), torch.from_numpy(labels))
-            ),
-            validation=task.scores(outputs, labels),
-            seconds=seconds,
+    while len(training.history) < recipe.epochs and not training.diverged:
+        line = training.epoch(inputs, targets, task)
+        training.history.append(
+            training.validate(line, splits.validation, task)
         )
-        if diverged:
-            break
-    outputs = predict(network, splits.test)
+        if checkpoint and time.monotonic() - saved >= CHECKPOINT_SECONDS:
+            checkpoints.save(checkpoint, training)
+            saved = time.monotonic()
+        yield training.history[-1]
+    outputs = predict(training.network, splits.test, view, recipe.precision)
+    diverged = training.diverged
     if diverged is None and not np.isfinite(outputs).all():
         diverged = "outputs are not finite after the last step"
     return Outcome(
         data=splits.info(),
         scores=task.scores(outputs, splits.test.targets),
         predictions=task.pack(outputs, splits.test.targets),
-        parameters=sum(p.numel() for p in network.parameters()),
-        multiply_adds=multiply_adds(network, inputs[:1]),
+        parameters=sum(p.numel() for p in training.network.parameters()),
+        multiply_adds=multiply_adds(training.network, inputs[:1], view),
         diverged=diverged,
     )
 
 
-def predict(network: nn.Module, split: Split) -> NDArray[np.float32]:
+class Training:
+    """A network in training, with all that a checkpoint has to hold."""
+
+    def __init__(
+        self, network: nn.Module, recipe: Recipe, view: View, seed: int
+    ) -> None:
+        if recipe.precision == "bfloat16":
+            # On a CPU bfloat16 pays only with the channels last.
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network, self.recipe, self.view = network, recipe, view
+        self.optimiser = make_optimiser(network, recipe)
+        self.order = stream(seed, "order")
+        self.moves = torch.Generator().manual_seed(stream(seed, "shift"))
+        self.step = 0
+        self.diverged: str | None = None
+        self.history: list[Epoch] = []
+
+    def epoch(
+        self, inputs: torch.Tensor, targets: torch.Tensor, task: SingleLabel
+    ) -> Epoch:
+        """Pass once over the training data, up to a loss that is not finite."""
+        started, total = time.perf_counter(), 0.0
+        number, size = len(self.history) + 1, self.recipe.batch_size
+        self.network.train()
+        for rows in batches(len(targets), size, self.order, number):
+            picked = torch.from_numpy(rows).to(inputs.device)
+            batch = augment.shift(inputs[picked], self.recipe.shift, self.moves)
+            rate = self.recipe.rate(self.step, self.recipe.steps(len(targets)))
+            loss = self._update(self.view(batch), targets[picked], task, rate)
+            total += loss * len(rows)
+            if not math.isfinite(loss):
+                self.diverged = f"loss became {loss} at step {self.step}"
+                break
+        return Epoch(
+            epoch=number,
+            learning_rate=rate,
+            train_loss=total / len(targets),
+            validation_loss=math.nan,
+            validation={},
+            seconds=time.perf_counter() - started,
+        )
+
+    def _update(
+        self,
+        batch: torch.Tensor,
+        targets: torch.Tensor,
+        task: SingleLabel,
+        rate: float,
+    ) -> float:
+        """Make one step; return the loss before it."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        with autocast(self.recipe.precision, batch.device):
+            loss = task.loss(self.network(batch), targets)
+        self.optimiser.zero_grad()
+        loss.backward()
+        if self.recipe.clip is not None:
+            nn.utils.clip_grad_norm_(
+                self.network.parameters(), self.recipe.clip
+            )
+        self.optimiser.step()
+        self.step += 1
+        return loss.item()
+
+    def validate(self, line: Epoch, split: Split, task: SingleLabel) -> Epoch:
+        """Add an epoch's scores on the validation split."""
+        precision = self.recipe.precision
+        outputs = predict(self.network, split, self.view, precision)
+        logits, targets = map(torch.from_numpy, (outputs, split.targets))
+        return replace(
+            line,
+            validation_loss=float(task.loss(logits, targets)),
+            validation=task.scores(outputs, split.targets),
+        )
+
+
+def predict(
+    network: nn.Module,
+    split: Split,
+    view: View = View(),
+    precision: Precision = "float32",
+) -> NDArray[np.float32]:
     """Compute outputs (N, K) in evaluation mode, in the split's order."""
     device = next(network.parameters()).device
     inputs, _ = to_tensors(split, device)
     network.eval()
-    with torch.inference_mode():
+    with torch.inference_mode(), autocast(precision, device):
         parts = [
-            network(normalise(part)).float().cpu()
+            network(view(part)).float().cpu()
             for part in torch.split(inputs, EVALUATION_BATCH)
         ]
     outputs: NDArray[np.float32] = torch.cat(parts).numpy()
     return outputs
 
 
-def multiply_adds(network: nn.Module, example: torch.Tensor) -> int:
+def autocast(precision: Precision, device: torch.device) -> torch.autocast:
+    """Do products and convolutions in a precision, where it isn't float32."""
+    enabled = precision != "float32"
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+
+
+def multiply_adds(
+    network: nn.Module, example: torch.Tensor, view: View = View()
+) -> int:
     """Count multiply-adds of one forward pass, by torch's own counter.
 
     It counts the products of convolutions, matrix products and attention;
@@ -119,7 +194,7 @@ def multiply_adds(network: nn.Module, example: torch.Tensor) -> int:
     network.eval()
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
-        network(normalise(example))
+        network(view(example))
     return int(counter.get_total_flops()) // 2
 
 
@@ -143,11 +218,6 @@ def to_tensors(
     if inputs.ndim == 3:
         inputs = inputs[:, None]
     return inputs, torch.from_numpy(split.targets).to(device)
-
-
-def normalise(pictures: torch.Tensor) -> torch.Tensor:
-    """Map uint8 0…255 to float32 -1…1."""
-    return pictures.float().div_(127.5).sub_(1)
 
 
 def pick_device() -> torch.device:

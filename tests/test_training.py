@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from coursework import experiment, records, training
+from coursework import experiment, paths, records, training
 from coursework.data import augment
+from coursework.data.augment import View
 from coursework.data.digits import digits
 from coursework.data.splits import Loader, Split, batches
 from coursework.experiment import Run
@@ -46,7 +48,12 @@ def fit(
     **choices: Any,
 ) -> tuple[list[Epoch], Outcome]:
     recipe = Recipe(**{"epochs": 2, "batch_size": 16, **choices})
-    epochs = training.fit(model=model, data=data, recipe=recipe, seed=seed)
+    return play(training.fit(model=model, data=data, recipe=recipe, seed=seed))
+
+
+def play(
+    epochs: Generator[Epoch, None, Outcome],
+) -> tuple[list[Epoch], Outcome]:
     history = []
     while True:
         try:
@@ -90,7 +97,7 @@ def trained_mates() -> nn.Module:
     network = mates()
     inputs, _ = training.to_tensors(pictures().train, torch.device("cpu"))
     network.train()
-    network(training.normalise(inputs))
+    network(View()(inputs))
     return network
 
 
@@ -116,7 +123,7 @@ def test_predictions_do_not_depend_on_the_others_in_the_batch() -> None:
     np.testing.assert_allclose(alone, expected[order[:1]], atol=1e-6)
     network.train()
     inputs, _ = training.to_tensors(split, torch.device("cpu"))
-    wrong = network(training.normalise(inputs)).detach().numpy()
+    wrong = network(View()(inputs)).detach().numpy()
     assert abs(wrong - expected).max() > 0.01  # the network can tell
 
 
@@ -136,9 +143,9 @@ def test_every_epoch_trains_in_training_mode() -> None:
     seen: list[int] = []
     real = training.predict
 
-    def spy(network: nn.Module, split: Split) -> NDArray[np.float32]:
+    def spy(network: nn.Module, split: Split, *how: Any) -> NDArray[np.float32]:
         seen.append(int(network.state_dict()["1.num_batches_tracked"]))
-        return real(network, split)
+        return real(network, split, *how)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "predict", spy)
@@ -201,9 +208,9 @@ def test_the_test_split_is_scored_once_after_training(
     sizes: list[int] = []
     real = training.predict
 
-    def spy(network: nn.Module, split: Split) -> NDArray[np.float32]:
+    def spy(network: nn.Module, split: Split, *how: Any) -> NDArray[np.float32]:
         sizes.append(len(split))
-        return real(network, split)
+        return real(network, split, *how)
 
     monkeypatch.setattr(training, "predict", spy)
     _, outcome = fit(epochs=3)
@@ -367,5 +374,120 @@ def test_shift_by_nothing_is_the_identity() -> None:
 
 def test_pictures_are_mapped_to_minus_one_to_one() -> None:
     pixels = torch.tensor([0, 255], dtype=torch.uint8)
-    assert training.normalise(pixels).tolist() == [-1.0, 1.0]
+    assert View()(pixels).tolist() == [-1.0, 1.0]
     assert pixels.tolist() == [0, 255]
+
+
+class Stopped(Exception):
+    """Stands for a kill between two epochs."""
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adam"])
+def test_a_resumed_run_ends_as_if_it_had_never_stopped(
+    optimiser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dropout, batch statistics, momentum and shifts all go on exactly."""
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    recipe = Recipe(
+        epochs=5,
+        batch_size=16,
+        optimiser=optimiser,
+        learning_rate=0.01,
+        momentum=0.9,
+        schedule="cosine",
+        shift=1,
+    )
+    trial = partial(training.fit, model=mates, data=pictures, recipe=recipe)
+    cell = Run.of("grid", "resumed", "smoke", 3, trial)
+
+    def stop(_: Run, epoch: Epoch) -> None:
+        if epoch.epoch == 3:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        experiment.execute(cell, on_epoch=stop)
+    left = list(paths.runs().glob(".checkpoints/*.pt"))
+    assert len(left) == 1 and not records.find(trial, 3)
+    steps: list[int] = []
+    real = training.Training.epoch
+
+    def spy(self: training.Training, *arguments: Any) -> Epoch:
+        steps.append(self.step)
+        return real(self, *arguments)
+
+    monkeypatch.setattr(training.Training, "epoch", spy)
+    resumed = experiment.execute(cell)
+    assert len(steps) == 2 and steps[0] > 0  # only what was left
+    assert not left[0].exists()
+    history, outcome = play(trial(seed=3))
+    assert [e["train_loss"] for e in resumed.history] == [
+        e.train_loss for e in history
+    ]
+    assert outcome.predictions is not None and resumed.predictions is not None
+    np.testing.assert_array_equal(
+        records.unpack(resumed.predictions), outcome.predictions
+    )
+
+
+def test_a_damaged_checkpoint_is_named_and_nothing_is_trained(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "run.pt"
+    file.write_bytes(b"PK not a checkpoint")
+    epochs = training.fit(
+        model=LeNet,
+        data=FEW,
+        recipe=Recipe(epochs=1),
+        seed=0,
+        checkpoint=file,
+    )
+    with pytest.raises(ValueError, match=r"run\.pt can't be read.*delete it"):
+        next(epochs)
+    assert file.read_bytes() == b"PK not a checkpoint"
+
+
+def test_a_view_resizes_and_repeats_without_copying() -> None:
+    grey = torch.randint(0, 256, (2, 1, 4, 6), dtype=torch.uint8)
+    seen = View(channels=3)(grey)
+    assert seen.shape == (2, 3, 4, 6) and seen.stride(1) == 0
+    assert torch.equal(seen[:, 2:], View()(grey))
+    assert View()(torch.tensor([[[[0, 255]]]])).tolist() == [[[[-1.0, 1.0]]]]
+    flat = torch.full((1, 1, 5, 5), 77, dtype=torch.uint8)
+    large = View(side=9)(flat)
+    assert large.shape == (1, 1, 9, 9)
+    torch.testing.assert_close(large, torch.full_like(large, 77 / 127.5 - 1))
+    with pytest.raises(ValueError, match=r"channels is 3, but.* have 2"):
+        View(channels=3)(torch.zeros(1, 2, 4, 4))
+
+
+def test_clipping_bounds_the_step() -> None:
+    """A step of plain SGD is no longer than rate times the bound."""
+    before: list[torch.Tensor] = []
+
+    def build() -> nn.Module:
+        network = LeNet()
+        weights = nn.utils.parameters_to_vector(network.parameters())
+        before.append(weights.detach().clone())
+        networks.append(network)
+        return network
+
+    networks: list[nn.Module] = []
+    for clip in (None, 0.01):
+        fit(model=build, epochs=1, batch_size=None, clip=clip)
+    moved = [
+        (nn.utils.parameters_to_vector(n.parameters()) - b).norm().item()
+        for n, b in zip(networks, before, strict=True)
+    ]
+    assert moved[1] == pytest.approx(0.1 * 0.01, rel=1e-3)
+    assert moved[0] > 2 * moved[1]
+
+
+def test_bfloat16_trains_nearly_as_float32() -> None:
+    one, two = (
+        fit(epochs=1, precision=precision)[0][0].train_loss
+        for precision in ("float32", "bfloat16")
+    )
+    assert one != two
+    assert two == pytest.approx(one, rel=0.02)
+    with pytest.raises(ValueError, match=r"'half'; accepted: 'float32'"):
+        Recipe(epochs=1, precision="half")  # type: ignore[arg-type]

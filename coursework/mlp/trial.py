@@ -88,6 +88,12 @@ def _check(recipe: Recipe, report_every: int, frames: int) -> None:
             f"recipe.optimiser is {recipe.optimiser!r}; the numpy network is "
             "trained with 'sgd' only"
         )
+    if recipe.clip is not None or recipe.precision != "float32":
+        raise ValueError(
+            f"recipe.clip is {recipe.clip} and recipe.precision is "
+            f"{recipe.precision!r}; the numpy network has only None and "
+            "'float32'"
+        )
     at_least("report_every", report_every, 1)
     at_least("frames", frames, 0)
 
