@@ -22,5 +22,32 @@ How a number comes to be, in one direction::
 ``launch``      worker pool, notebook runner, book
 ``cli``         the command ``coursework``
 
-Importing any of it trains, downloads and draws nothing.
+Importing any of it trains, downloads and draws nothing; call
+``guard_torchvision`` before the first import of torchvision.
 """
+
+from __future__ import annotations
+
+import sys
+
+
+def guard_torchvision() -> None:
+    """Make torchvision importable beside a build of torch not its own.
+
+    The package index's torchvision can't load its compiled operators into a
+    CPU build of torch, and its import then stops for want of their schemas:
+    "operator torchvision::nms does not exist".  This declares them; the
+    operators themselves stay unusable.  Does nothing where torchvision has
+    been imported or imports as it is.
+    """
+    if "torchvision" in sys.modules:
+        return
+    try:
+        import torchvision  # noqa: F401, PLC0415
+    except RuntimeError:
+        import torch  # noqa: PLC0415
+
+        schema = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+        for name in ("nms", "qnms"):
+            if not hasattr(torch.ops.torchvision, name):
+                torch.library.define(f"torchvision::{name}", schema)

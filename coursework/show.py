@@ -136,7 +136,8 @@ def banner(profile: str, *grids: Sequence[Record]) -> HTML:
         boxes.append(
             f"<strong>Quick look, not evidence.</strong> Profile "
             f"<code>{escape(profile)}</code>: small budgets, trained on this "
-            'machine. <a href="../evidence.html">What the evidence says</a>.'
+            "machine but for runs that the evidence already holds. "
+            '<a href="../evidence.html">What the evidence says</a>.'
         )
     names = dict.fromkeys(r.data["name"] for r in runs if r.data["stand_in"])
     boxes += [

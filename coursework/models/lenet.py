@@ -1,9 +1,11 @@
-"""LeNet in the form that today's tutorials train."""
+"""LeNet in the form that today's tutorials train, and in an older one."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
+
+from coursework.models.parts import xavier
 
 
 class LeNet(nn.Sequential):
@@ -36,3 +38,31 @@ class LeNet(nn.Sequential):
         for layer in self:
             pictures = layer(pictures)
         return pictures
+
+
+class LeNet1998(nn.Sequential):
+    """LeNet with sigmoids and average pooling, as report R2 trained it.
+
+    Takes pictures (N, 1, 28, 28), gives logits (N, classes); 61,706
+    parameters for ten classes, Xavier's first weights.  Deviates from the
+    paper :cite:p:`lecun1998gradient`: sigmoid for scaled tanh, pooling
+    without trained weights, all maps connected, and a linear output in place
+    of radial basis functions.
+    """
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__(
+            nn.Conv2d(1, 6, 5, padding=2),
+            nn.Sigmoid(),
+            nn.AvgPool2d(2),
+            nn.Conv2d(6, 16, 5),
+            nn.Sigmoid(),
+            nn.AvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(16 * 5 * 5, 120),
+            nn.Sigmoid(),
+            nn.Linear(120, 84),
+            nn.Sigmoid(),
+            nn.Linear(84, classes),
+        )
+        self.apply(xavier)
