@@ -93,7 +93,7 @@ runs = experiment.run(
     "r1-mnist",
     declare,
     profile=profile,
-    seeds={"smoke": 2, "quick": 3, "standard": 10, "full": 5},
+    seeds={"smoke": 2, "quick": 3, "standard": 5, "full": 5},
 )
 show.banner(profile, runs)
 
