@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from coursework import records, stats
-from coursework.claims.rules import Every, Finding, Lookup, Rule
+from coursework.claims.rules import (
+    Every,
+    Finding,
+    Lookup,
+    NoEvidenceError,
+    Rule,
+)
 from coursework.records import Record
 
 Status = Literal[
@@ -99,7 +105,10 @@ def best_evidence(grid: str) -> list[Record]:
 def _finding(claim: Claim, lookup: Lookup) -> Finding | None:
     if claim.rule is None or not all(map(lookup, _grids(claim.rule))):
         return None
-    return claim.rule.find(lookup)
+    try:
+        return claim.rule.find(lookup)
+    except NoEvidenceError:
+        return None
 
 
 def _grids(rule: Rule) -> set[str]:

@@ -21,6 +21,10 @@ Measure = Callable[[Record], float]
 Lookup = Callable[[str], Sequence[Record]]
 
 
+class NoEvidenceError(LookupError):
+    """An arm that the committed profile of its grid leaves out."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """What the evidence says about one rule.
@@ -138,7 +142,11 @@ def _variant(
         if variant.startswith(f"{name}, rate ")
         for run in group
     ]
-    return runs[best(tuned)] if tuned else named(runs, name, f"arm of {grid}")
+    if tuned:
+        return runs[best(tuned)]
+    if name not in runs:
+        raise NoEvidenceError(f"{name!r} is not among the arms of {grid}")
+    return runs[name]
 
 
 def final_accuracy(record: Record) -> float:
