@@ -64,16 +64,24 @@ def learning_curves(
     """Draw a quantity over epochs: mean and 95 % t interval over seeds."""
     axes = plt.subplots()[1]
     frame = curves(records)
-    for colour, (variant, part) in zip(
-        _colours(frame["variant"].nunique()),
-        frame.groupby("variant", sort=False),
-        strict=True,
+    number = frame["variant"].nunique()
+    for place, (colour, (variant, part)) in enumerate(
+        zip(
+            _colours(number),
+            frame.groupby("variant", sort=False),
+            strict=True,
+        )
     ):
         wide = part.pivot_table(index="epoch", columns="seed", values=value)
         bands = [stats.t_interval(row) for row in wide.to_numpy().tolist()]
         epochs = wide.index.to_numpy()
         axes.plot(
-            epochs, [b.mean for b in bands], color=colour, label=str(variant)
+            epochs,
+            [b.mean for b in bands],
+            color=colour,
+            # the palette begins again after its last colour
+            linestyle=("-", "--", ":")[place // len(PALETTE) % 3],
+            label=str(variant),
         )
         low, high = [b.low for b in bands], [b.high for b in bands]
         axes.fill_between(epochs, low, high, color=colour, alpha=0.2, lw=0)
@@ -81,7 +89,17 @@ def learning_curves(
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if log:
         axes.set_yscale("log")
-    axes.legend(title="mean and 95 % interval", frameon=False)
+    drawn = axes.get_figure(root=True)
+    assert drawn is not None  # axes that were drawn belong to a figure
+    rows = -(-number // 3)
+    drawn.set_size_inches(7, 3.6 + 0.25 * rows)
+    drawn.legend(
+        loc="outside lower center",
+        ncols=min(3, number),
+        frameon=False,
+        fontsize="small",
+        title="mean and 95 % interval over seeds",
+    )
     return axes
 
 

@@ -176,7 +176,8 @@ show.figure(
 # and the outputs that came alive:
 
 # %%
-show.frame(records.rises(rate_runs))
+rises = records.rises(rate_runs)
+show.frame(rises)
 
 # %% [markdown]
 # ### Schedules
@@ -211,7 +212,20 @@ show.figure(
 
 # %% [markdown]
 # ## Reading
-#
+
+# %%
+ends = rises.groupby("variant", sort=False)["dead at the end"]
+dead = [str(rate) for rate, number in ends if (number == 10).all()]
+show.markdown(
+    f"""
+    Rates at which every run ends with all ten outputs dead:
+    {", ".join(dead) or "none"}. Such a run predicts the same class for every
+    picture, and no further step can change it: that is what "does not
+    converge" means here, not a loss that oscillates.
+    """
+)
+
+# %% [markdown]
 # The claims of the report that these grids decide:
 
 # %%

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from scipy import stats as oracle
@@ -166,7 +167,10 @@ def test_the_number_of_claims_changes_a_verdict() -> None:
 def test_the_estimate_quotes_interval_and_number() -> None:
     plant(0.01)
     text = verdict(Above("g", "a", "b")).estimate
-    assert text == "+0.0100 (95 % interval +0.0080 to +0.0120, n = 5)"
+    assert text == (
+        "accuracy, a against b: "
+        "+0.0100 (95 % interval +0.0080 to +0.0120, n = 5)"
+    )
     plant(0.0)
     assert "even a thousand seeds" in verdict(Above("g", "a", "b")).estimate
 
@@ -218,6 +222,7 @@ def declared() -> dict[str, set[str]]:
                 with contextlib.suppress(Exception):
                     if cell.cell_type == "code":
                         exec(cell.source, names)
+    plt.close("all")
     return found
 
 

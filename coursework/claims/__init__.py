@@ -62,8 +62,8 @@ class Verdict:
             return self.claim.reason
         seen = self.finding.estimate
         text = (
-            f"{seen.mean:+.4f} (95 % interval {seen.low:+.4f} to "
-            f"{seen.high:+.4f}, n = {seen.n})"
+            f"{self.finding.what}: {seen.mean:+.4f} (95 % interval "
+            f"{seen.low:+.4f} to {seen.high:+.4f}, n = {seen.n})"
         )
         if self.status == "undecided":
             # what Holm's steps left of half of 5 % for this claim's own test

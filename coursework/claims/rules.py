@@ -30,9 +30,10 @@ class Finding:
     """What the evidence says about one rule.
 
     ``estimate`` is the mean difference with its 95 % interval; ``support``
-    and ``refute`` are one-sided p-values.
+    and ``refute`` are one-sided p-values; ``what`` says what was compared.
     """
 
+    what: str
     estimate: stats.Interval
     support: float
     refute: float
@@ -57,6 +58,7 @@ class Above:
         """Test the paired difference against the margin, both ways."""
         difference, used = _difference(self, lookup)
         return Finding(
+            _what(self),
             difference,
             difference.p_above(self.margin),
             difference.p_below(self.margin),
@@ -84,6 +86,7 @@ class Within:
             difference.p_above(self.margin), difference.p_below(-self.margin)
         )
         return Finding(
+            _what(self),
             difference,
             max(above, below),
             min(1.0, 2 * outside),
@@ -105,6 +108,7 @@ class Every:
         refute = min(finding.refute for finding in findings) * len(findings)
         weakest = max(findings, key=lambda finding: finding.support)
         return Finding(
+            weakest.what,
             weakest.estimate,
             support,
             min(1.0, refute),
@@ -114,6 +118,10 @@ class Every:
 
 
 Rule = Above | Within | Every
+
+
+def _what(rule: Above | Within) -> str:
+    return f"{rule.measure}, {rule.first} against {rule.second}"
 
 
 def _difference(
