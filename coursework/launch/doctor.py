@@ -27,8 +27,8 @@ class Finding:
 
     def __str__(self) -> str:
         mark = "FAULT" if self.fault else "ok"
-        advice = f"\n{'':18}→ {self.fault}" if self.fault else ""
-        return f"{mark:6}{self.name:12}{self.text}{advice}"
+        advice = f"\n{'':20}→ {self.fault}" if self.fault else ""
+        return f"{mark:6}{self.name:14}{self.text}{advice}"
 
 
 def findings() -> list[Finding]:
@@ -111,5 +111,5 @@ def _folder(folder: Path) -> Finding:
 def _data() -> Iterator[Finding]:
     for name, file, good, message in sets.verify(()):
         advice = f"run `coursework data fetch {name}`"
-        text = f"{name} {file}: {message}"
+        text = f"{name} {file} {message}".rstrip()
         yield Finding("data", text, "" if good else advice)
