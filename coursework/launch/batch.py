@@ -92,18 +92,26 @@ def run(
         _add(batch, "training", time.perf_counter() - started)
         batch.trained += len(missing) - len(report.failed) - len(report.left)
         batch.left += report.left
-        bad = {run.name: (run, why) for run, why in report.failed.items()}
-        late = {run.name for run in report.left}
-        for execution in planned:
-            names = {run.name for run in execution.missing}
-            if names & set(bad):
-                run_, why = bad[min(names & set(bad))]
-                batch.failed[execution.name] = f"{run_} failed:\n{why}"
-            if names & (set(bad) | late):
-                waiting = [b for b in waiting if b.name != execution.name]
-        ended = {e.name for e in seen if e.status != "planned"}
-        waiting = [book for book in waiting if book.name not in ended]
+        again = _settle(batch, planned, report)
+        waiting = [book for book in waiting if book.name in again]
     return batch
+
+
+def _settle(
+    batch: Batch, planned: Sequence[Execution], report: pool.Report
+) -> set[str]:
+    """Enter what the pool could not do; name the notebooks that go on."""
+    failed = {run.name: (run, why) for run, why in report.failed.items()}
+    late = {run.name for run in report.left}
+    again = set()
+    for execution in planned:
+        names = {run.name for run in execution.missing}
+        if names & set(failed):
+            run, why = failed[min(names & set(failed))]
+            batch.failed[execution.name] = f"{run} failed:\n{why}"
+        elif not names & late:
+            again.add(execution.name)
+    return again
 
 
 def execute_all(
@@ -123,7 +131,9 @@ def execute_all(
             page = page_path(profile, book.name)
             if folder:
                 page = folder / page.name
-            if is_fresh(page, book, parameters[book.name]):
+            fresh = is_fresh(page, book, parameters[book.name])
+            # Stale records are looked for even behind a page that is not.
+            if fresh and not os.environ.get("COURSEWORK_STALE"):
                 executions[book.name] = Execution(book.name, "unchanged")
                 continue
             executions[book.name] = executor.submit(

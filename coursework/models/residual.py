@@ -1,0 +1,134 @@
+"""What a residual network is made of: branches, joins, units."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from coursework.models.attention import MakeAttention
+from coursework.models.parts import convolution, he, xavier
+from coursework.recipe import named
+
+Skip = Literal["add", "subtract", "reverse-subtract", "multiply", "none"]
+FormName = Literal["standard", "r2"]
+Join = Callable[[Tensor, Tensor], Tensor]
+Layers = list[nn.Module]
+Convolution = Callable[..., Layers]
+Branch = Callable[[int, int, int, Convolution], Layers]
+
+
+def reverse_subtract(shortcut: Tensor, branch: Tensor) -> Tensor:
+    """Compute branch minus shortcut."""
+    return branch - shortcut
+
+
+def branch_only(shortcut: Tensor, branch: Tensor) -> Tensor:
+    """Leave the shortcut idle: a plain network with the same parameters."""
+    return branch
+
+
+# Each entry makes, for so many channels, what joins a shortcut with its
+# branch; a module of its own may so have weights.
+SKIPS: Mapping[Skip, Callable[[int], Join]] = {
+    "add": lambda channels: operator.add,
+    "subtract": lambda channels: operator.sub,
+    "reverse-subtract": lambda channels: reverse_subtract,
+    "multiply": lambda channels: operator.mul,
+    "none": lambda channels: branch_only,
+}
+
+
+def basic(inputs: int, outputs: int, stride: int, conv: Convolution) -> Layers:
+    """Make two 3×3 convolutions."""
+    return [
+        *conv(inputs, outputs, 3, stride),
+        nn.ReLU(),
+        *conv(outputs, outputs, 3),
+    ]
+
+
+def bottleneck(
+    inputs: int, outputs: int, stride: int, conv: Convolution
+) -> Layers:
+    """Make 1×1, 3×3, 1×1; the middle has a quarter of the outputs."""
+    middle = outputs // 4
+    return [
+        *conv(inputs, middle, 1),
+        nn.ReLU(),
+        *conv(middle, middle, 3, stride),
+        nn.ReLU(),
+        *conv(middle, outputs, 1),
+    ]
+
+
+def r2_bottleneck(
+    inputs: int, outputs: int, stride: int, conv: Convolution
+) -> Layers:
+    """Make 1×1, 3×3, 1×1; the middle has half of the inputs."""
+    middle = inputs // 2
+    return [
+        *conv(inputs, middle, 1, stride),
+        nn.ReLU(),
+        *conv(middle, middle, 3),
+        nn.ReLU(),
+        *conv(middle, outputs, 1),
+    ]
+
+
+@dataclass(frozen=True)
+class Form:
+    """What units are made of: convolutions, norms, first weights."""
+
+    bottleneck: Branch
+    bias: bool
+    shortcut_norm: bool
+    initialise: Callable[[nn.Module], None]
+
+
+FORMS: Mapping[FormName, Form] = {
+    "standard": Form(bottleneck, False, True, he),
+    "r2": Form(r2_bottleneck, True, False, xavier),
+}
+
+
+class Unit(nn.Module):
+    """Compute relu(join(s, h)) of a shortcut s and a branch h of x.
+
+    :cite:p:`he2016deep`, eq. 1 and 2, where the join adds.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        stride: int,
+        *,
+        form: Form,
+        branch: Branch,
+        batch_norm: bool,
+        attention: MakeAttention | None,
+        skip: Skip,
+    ) -> None:
+        super().__init__()
+        conv = partial(convolution, bias=form.bias)
+        inside = partial(conv, norm=batch_norm)
+        self.branch = nn.Sequential(*branch(inputs, outputs, stride, inside))
+        self.shortcut = nn.Sequential()
+        if stride != 1 or inputs != outputs:
+            norm = form.shortcut_norm
+            self.shortcut.extend(conv(inputs, outputs, 1, stride, norm=norm))
+        self.branch.apply(form.initialise)
+        self.shortcut.apply(form.initialise)
+        self.attention = attention(outputs) if attention else nn.Identity()
+        self.join = named(SKIPS, skip, "skip")(outputs)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Map (N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
+        branch = self.attention(self.branch(maps))
+        return torch.relu(self.join(self.shortcut(maps), branch))
