@@ -7,19 +7,21 @@ How a number comes to be, in one direction::
     models ─┘                        │            └─> claims
     metrics <─ tasks <───────────────┘
 
+``paths``       where runs, evidence and data lie; writing files whole
 ``trial``       what a trial yields and returns; the one seeding function
 ``recipe``      how a network is trained: optimiser, rate, schedule, budget
 ``data``        splits, and one loader a data set
 ``mlp``         the numpy network and its trial
 ``models``      torch networks, one family a file
-``training``    the torch trial
+``training``    the torch trial; ``checkpoints`` what it needs to go on
 ``tasks``       the loss and the scores that go together
 ``metrics``     scores of arrays; ``stats`` intervals and paired differences
-``experiment``  grids of variants, identity of a run, what is missing
+``identity``    what names a run; ``provenance`` who and what made it
+``experiment``  grids of variants, and running what is missing of them
 ``records``     a finished run as JSON; tables and curves of many
 ``claims``      a statement, the rule that decides it, the verdict
 ``figures``     tables in, axes out; ``show`` what a page displays besides
-``launch``      worker pool, notebook runner, book
+``launch``      worker pool, notebook runner, pages, report, doctor
 ``cli``         the command ``coursework``
 
 Importing any of it trains, downloads and draws nothing; call
