@@ -94,7 +94,8 @@ def benchmarks_page() -> str:
             )
         ]
         keys = [c for c in frame if c not in NUMBERS]
-        wide = frame.set_index(keys)["shown"].unstack("peer").reset_index()
+        wide = frame.set_index(keys)["shown"].unstack("peer")
+        wide = wide.rename_axis(columns=None).reset_index()
         where = made["environment"]
         parts.append(
             f"\n## {path.stem}\n\n{show.frame(wide).data}\n\n"
