@@ -323,14 +323,17 @@ def tuned(records: Sequence[Record], score: str = "accuracy") -> list[Record]:
     return [record for record in records if record.variant in kept]
 
 
-def rises(runs: Sequence[Record]) -> pd.DataFrame:
+def rises(runs: Sequence[Record], after: int = 0) -> pd.DataFrame:
     """Set a run's largest rise of accuracy beside what came alive, and when.
 
-    Reads the artefact ``watch.npz``; steps are those of its reports.
+    Looks at reports from step ``after`` on.  Reads the artefact
+    ``watch.npz``; steps are those of its reports.
     """
     rows = []
     for run in runs:
-        watch = run.arrays("watch.npz")
+        whole = run.arrays("watch.npz")
+        kept = whole["epoch"] >= after
+        watch = {name: values[kept] for name, values in whole.items()}
         steps = watch["epoch"]
         place, rise = _largest_rise(watch["accuracy"])
         woken = _awakenings(watch["alive"])
