@@ -139,11 +139,12 @@ show.markdown(
 )
 
 # %% [markdown]
-# And the jump near step 160?  The same table for the time after step 100,
-# beside the steps where the oscillating rate has its peaks:
+# And the jump near step 160?  The same table for the time after the first
+# quarter of the steps, and the steps where the oscillating rate peaks:
 
 # %%
-late = records.rises(runs, after=100)
+quarter = runs[0].history[-1]["epoch"] // 4
+late = records.rises(runs, after=quarter)
 show.frame(late)
 
 # %%
@@ -155,7 +156,7 @@ rates = [r1(step, 400) for step in range(400)]
 peaks = [s for s in range(100, 380) if rates[s] == max(rates[s - 9 : s + 9])]
 show.markdown(
     f"""
-    After step 100 an output comes alive in {woken} of {len(runs)} runs; the
+    After step {quarter} an output comes alive in {woken} of {len(runs)} runs; the
     largest rise within five steps is
     {late["largest rise (points)"].max():.1f} points. The rate peaks at steps
     {", ".join(map(str, peaks))}. What one output that stays dead costs:
