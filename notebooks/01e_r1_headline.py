@@ -156,8 +156,8 @@ rates = [r1(step, 400) for step in range(400)]
 peaks = [s for s in range(100, 380) if rates[s] == max(rates[s - 9 : s + 9])]
 show.markdown(
     f"""
-    After step {quarter} an output comes alive in {woken} of {len(runs)} runs; the
-    largest rise within five steps is
+    After step {quarter} an output comes alive in {woken} of {len(runs)} runs;
+    the largest rise within five steps is
     {late["largest rise (points)"].max():.1f} points. The rate peaks at steps
     {", ".join(map(str, peaks))}. What one output that stays dead costs:
     {cost}.
