@@ -163,16 +163,17 @@ pd.DataFrame(
 
 # %%
 five = stats.t_interval(values[:5])
+tested = runs[0].data["sizes"]["test"]
 show.markdown(
     f"""
-    Twenty runs of one network give {show.percent(spread)}; a single run
+    {spread.n} runs of one network give {show.percent(spread)}; a single run
     scatters around that with a standard deviation of
     {100 * spread.sd:.2f} points, and the highest and lowest of the
     {spread.n} lie {100 * (max(values) - min(values)):.2f} points apart.
     Had we stopped after five seeds, we would have reported
     {show.percent(five)}. Sampling the test set adds its own uncertainty:
-    ±{100 * stats.wilson_half_width(spread.mean, 10_000):.2f} points for
-    10,000 pictures at this accuracy, however many seeds are run.
+    ±{100 * stats.wilson_half_width(spread.mean, tested):.2f} points for
+    {tested:,} pictures at this accuracy, however many seeds are run.
     """
 )
 
