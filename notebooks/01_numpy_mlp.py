@@ -289,8 +289,8 @@ show.markdown(
     f"""
     On the half-moons R1's network gets {show.percent(ours)} of
     {moon_runs[0].data["sizes"]["test"]:,} points right that it has
-    not seen. A linear boundary gets {show.percent(linear)}: a figure of a curved boundary
-    says little before that is known.
+    not seen. A linear boundary gets {show.percent(linear)}: a figure of a
+    curved boundary says little before that is known.
     """
 )
 
