@@ -242,11 +242,20 @@ def _cells(
 
 
 def _find(cell: Run, *, evidence: bool = False) -> Record | None:
+    """Find a cell's record, unless it lacks what a probe added since saw."""
     record = records.find(cell.trial, cell.seed, evidence=evidence)
+    if record and not _seen(cell.spec) <= set(record.artefacts):
+        return None
     if record and os.environ.get("COURSEWORK_STALE") and not evidence:
         today = provenance.source_digest(identity.modules(record.spec))
         return record if record.source == today else None
     return record
+
+
+def _seen(spec: identity.Spec) -> set[str]:
+    """Name the artefacts that a trial's probes leave."""
+    probes = spec["args"].get("probes", ())
+    return {f"{p['partial'].partition(':')[2]}.npz" for p in probes}
 
 
 def _labelled(cell: Run, record: Record) -> Record:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from coursework import stats
-from coursework.recipe import Schedule, ScheduleName
+from coursework.recipe import Schedule
 from coursework.records import Record, curves, grouped, scores
 
 # Okabe and Ito's palette: told apart by all common kinds of colour vision
@@ -213,7 +213,7 @@ def watched(records: Sequence[Record]) -> Axes:
     return above
 
 
-def schedules(table: Mapping[ScheduleName, Schedule], steps: int) -> Axes:
+def schedules(table: Mapping[str, Schedule], steps: int) -> Axes:
     """Draw each schedule's factor over the steps of a training."""
     axes = plt.subplots()[1]
     for colour, (name, schedule) in zip(

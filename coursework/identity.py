@@ -19,6 +19,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 Spec = Any  # JSON: None, bool, number, string, list or dict
+# Arguments that look at what was trained and change nothing of it: they are
+# described, so that a worker has them, but do not tell runs apart.
+LOOKING = frozenset({"probes"})
 
 
 class NotImportableError(ValueError):
@@ -59,7 +62,7 @@ def essence(value: Any) -> Spec:
             "args": {
                 name: essence(argument)
                 for name, argument in bound.arguments.items()
-                if not _at_default(name, bound)
+                if name not in LOOKING and not _at_default(name, bound)
             },
         }
     return _plain(value, essence)
@@ -82,12 +85,13 @@ def matches(stored: Spec, value: Any) -> bool:
     if bound:
         if not isinstance(stored, dict) or stored.get(bound.kind) != bound.name:
             return False
-        args = stored["args"]
+        args = {k: v for k, v in stored["args"].items() if k not in LOOKING}
         return all(
             name in bound.arguments and matches(old, bound.arguments[name])
             for name, old in args.items()
         ) and all(
-            name in args or _at_default(name, bound) for name in bound.arguments
+            name in args or name in LOOKING or _at_default(name, bound)
+            for name in bound.arguments
         )
     return bool(stored == _plain(value, describe))
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, TypeVar, get_args
 
 Optimiser = Literal["sgd", "adam", "adamw"]
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "bfloat16", "auto"]
 ScheduleName = Literal[
-    "constant", "exponential", "multistep", "cosine", "one-cycle", "r1"
+    "constant",
+    "exponential",
+    "multistep",
+    "plateau",
+    "cosine",
+    "one-cycle",
+    "r1",
 ]
-Schedule = Callable[[int, int], float]
+Schedule = Callable[..., float]  # of step, steps; some of warm_up
 T = TypeVar("T")
 
-WARM_UP = 0.2  # share of the steps in which "cosine" and "one-cycle" rise
+WARM_UP = 0.2  # share of the steps in which the schedules of WARMED rise
 
 
 def constant(step: int, steps: int) -> float:
@@ -33,23 +40,39 @@ def multistep(step: int, steps: int) -> float:
     return 1.0 if 2 * step < steps else 0.1 if 4 * step < 3 * steps else 0.01
 
 
-def cosine(step: int, steps: int) -> float:
+def plateau(losses: Sequence[float], patience: int) -> float:
+    """Divide the rate by ten after each ``patience`` + 1 epochs in vain.
+
+    ``losses`` are those on the validation split, epoch by epoch; one is an
+    improvement if it is at least 0.01 % below the best before.
+    """
+    best, waited, factor = math.inf, 0, 1.0
+    for loss in losses:
+        waited += 1
+        if loss < best * (1 - 1e-4):
+            best, waited = loss, 0
+        if waited > patience:
+            factor, waited = factor / 10, 0
+    return factor
+
+
+def cosine(step: int, steps: int, warm_up: float = WARM_UP) -> float:
     """Rise linearly, then fall along half a cosine to zero (SGDR, eq. 5).
 
     :cite:p:`loshchilov2017sgdr`, with a linear warm-up and no restart.
     """
-    warm = max(1, round(WARM_UP * steps))
+    warm = max(1, round(warm_up * steps))
     if step < warm:
         return (step + 1) / warm
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / (steps - warm)))
 
 
-def one_cycle(step: int, steps: int) -> float:
+def one_cycle(step: int, steps: int, warm_up: float = WARM_UP) -> float:
     """Rise linearly, then fall linearly to zero (one-cycle, section 4).
 
     :cite:p:`smith2018superconvergence`; momentum is not cycled here.
     """
-    warm = max(1, round(WARM_UP * steps))
+    warm = max(1, round(warm_up * steps))
     if step < warm:
         return (step + 1) / warm
     return (steps - step) / (steps - warm)
@@ -76,12 +99,14 @@ SCHEDULES: Mapping[ScheduleName, Schedule] = {
     "constant": constant,
     "exponential": exponential,
     "multistep": multistep,
+    "plateau": constant,  # times what plateau() makes of the losses so far
     "cosine": cosine,
     "one-cycle": one_cycle,
     "r1": r1,
 }
 
 
+WARMED: frozenset[ScheduleName] = frozenset({"cosine", "one-cycle"})
 PRECISIONS: Mapping[Precision, Precision] = {
     name: name for name in get_args(Precision)
 }
@@ -97,8 +122,11 @@ class Recipe:
     L2; decoupled for ``adamw``).  ``shift`` moves each training picture by up
     to that many pixels in each direction, anew in every epoch.  ``clip``
     bounds the norm of the whole gradient.  ``precision`` is that of products
-    and convolutions, in training and evaluation; weights stay float32.  The
-    numpy network has neither ``clip`` nor another precision.
+    and convolutions, in training and evaluation; weights stay float32; "auto"
+    is bfloat16 for networks of convolutions on a device that is faster so.
+    ``patience`` belongs to the schedule "plateau", see :func:`plateau`, and
+    ``warm_up``, a share of all steps, to those in ``WARMED``.  The
+    numpy network has neither clip, plateau nor another precision.
     """
 
     epochs: int
@@ -111,6 +139,8 @@ class Recipe:
     shift: int = 0
     clip: float | None = None
     precision: Precision = "float32"
+    patience: int = 10
+    warm_up: float = WARM_UP
 
     def __post_init__(self) -> None:
         """Refuse values that no training could mean."""
@@ -118,6 +148,7 @@ class Recipe:
         named(PRECISIONS, self.precision, "precision")
         at_least("epochs", self.epochs, 1)
         at_least("shift", self.shift, 0)
+        at_least("patience", self.patience, 0)
         at_least("weight_decay", self.weight_decay, 0)
         if self.batch_size is not None:
             at_least("batch_size", self.batch_size, 1)
@@ -125,6 +156,8 @@ class Recipe:
             raise ValueError(
                 f"learning_rate is {self.learning_rate}; it must be above 0"
             )
+        if not 0 <= self.warm_up < 1:
+            raise ValueError(f"warm_up is {self.warm_up}; accepted: [0, 1)")
         if not 0 <= self.momentum < 1:
             raise ValueError(
                 f"momentum is {self.momentum}; it must lie in [0, 1)"
@@ -132,7 +165,10 @@ class Recipe:
 
     def rate(self, step: int, steps: int) -> float:
         """Return the rate of a step, counted from 0, of ``steps`` in all."""
-        return self.learning_rate * SCHEDULES[self.schedule](step, steps)
+        shape = SCHEDULES[self.schedule]
+        if self.schedule in WARMED:
+            shape = partial(shape, warm_up=self.warm_up)
+        return self.learning_rate * shape(step, steps)
 
     def steps(self, examples: int) -> int:
         """Count the updates on a training set of so many examples."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import math
 import time
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from coursework import checkpoints
 from coursework.data import augment
 from coursework.data.augment import View
-from coursework.data.splits import Loader, Split, batches
-from coursework.recipe import Optimiser, Precision, Recipe, named
+from coursework.data.splits import Loader, Split, Splits, batches
+from coursework.precision import autocast, choose_precision
+from coursework.recipe import Optimiser, Precision, Recipe, named, plateau
 from coursework.tasks import SingleLabel
 from coursework.trial import Epoch, Outcome, stream
 
@@ -33,6 +35,24 @@ EVALUATION_BATCH = 1000
 CHECKPOINT_SECONDS = 60.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A network after its training, with all that a probe may look at."""
+
+    network: nn.Module
+    splits: Splits
+    view: View
+    precision: Precision
+    seed: int
+
+    def outputs(self, split: Split) -> NDArray[np.float32]:
+        """Compute outputs (N, K) in evaluation mode."""
+        return predict(self.network, split, self.view, self.precision)
+
+
+Probe = Callable[[Trained], Mapping[str, NDArray[Any]]]
+
+
 def fit(
     *,
     model: Callable[[], nn.Module],
@@ -40,6 +60,8 @@ def fit(
     recipe: Recipe,
     task: SingleLabel = SingleLabel(),
     view: View = View(),
+    probes: Sequence[Probe] = (),
+    test: bool = True,
     seed: int,
     checkpoint: Path | None = None,
 ) -> Generator[Epoch, None, Outcome]:
@@ -47,8 +69,10 @@ def fit(
 
     Pictures are uint8 (N, H, W) or (N, C, H, W); the network gets them as
     ``view`` says.  Stops as soon as the loss is not finite; the outcome then
-    says where.  With a ``checkpoint`` file training goes on from there, as if
-    it had never stopped, and yields the epochs before once more.
+    says where.  What each of ``probes`` sees in the trained network becomes
+    an artefact of its name; ``test=False`` leaves the test split alone.  With
+    a ``checkpoint`` file training goes on from there, as if it had never
+    stopped, and yields the epochs before once more.
     """
     splits = data()
     device = pick_device()
@@ -68,18 +92,44 @@ def fit(
             checkpoints.save(checkpoint, training)
             saved = time.monotonic()
         yield training.history[-1]
-    outputs = predict(training.network, splits.test, view, recipe.precision)
-    diverged = training.diverged
-    if diverged is None and not np.isfinite(outputs).all():
-        diverged = "outputs are not finite after the last step"
-    return Outcome(
+    trained = Trained(
+        network=training.network,
+        splits=splits,
+        view=view,
+        precision=training.precision,
+        seed=seed,
+    )
+    outcome = Outcome(
         data=splits.info(),
-        scores=task.scores(outputs, splits.test.targets),
-        predictions=task.pack(outputs, splits.test.targets),
+        scores={},
         parameters=sum(p.numel() for p in training.network.parameters()),
         multiply_adds=multiply_adds(training.network, inputs[:1], view),
+        diverged=training.diverged,
+        artefacts={f"{p.__name__}.npz": _npz(p(trained)) for p in probes},
+        notes={"precision": training.precision},
+    )
+    return _score(outcome, trained, task) if test else outcome
+
+
+def _score(outcome: Outcome, trained: Trained, task: SingleLabel) -> Outcome:
+    """Add the scores on the test split, computed this once."""
+    targets = trained.splits.test.targets
+    outputs = trained.outputs(trained.splits.test)
+    diverged = outcome.diverged
+    if diverged is None and not np.isfinite(outputs).all():
+        diverged = "outputs are not finite after the last step"
+    return replace(
+        outcome,
+        scores=task.scores(outputs, targets),
+        predictions=task.pack(outputs, targets),
         diverged=diverged,
     )
+
+
+def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    file = io.BytesIO()
+    np.savez_compressed(file, allow_pickle=False, **arrays)
+    return file.getvalue()
 
 
 class Training:
@@ -88,7 +138,9 @@ class Training:
     def __init__(
         self, network: nn.Module, recipe: Recipe, view: View, seed: int
     ) -> None:
-        if recipe.precision == "bfloat16":
+        device = next(network.parameters()).device
+        self.precision = choose_precision(recipe.precision, network, device)
+        if self.precision == "bfloat16":
             # On a CPU bfloat16 pays only with the channels last.
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network, self.recipe, self.view = network, recipe, view
@@ -105,11 +157,13 @@ class Training:
         """Pass once over the training data, up to a loss that is not finite."""
         started, total = time.perf_counter(), 0.0
         number, size = len(self.history) + 1, self.recipe.batch_size
+        factor = self._factor()
         self.network.train()
         for rows in batches(len(targets), size, self.order, number):
             picked = torch.from_numpy(rows).to(inputs.device)
             batch = augment.shift(inputs[picked], self.recipe.shift, self.moves)
-            rate = self.recipe.rate(self.step, self.recipe.steps(len(targets)))
+            steps = self.recipe.steps(len(targets))
+            rate = factor * self.recipe.rate(self.step, steps)
             loss = self._update(self.view(batch), targets[picked], task, rate)
             total += loss * len(rows)
             if not math.isfinite(loss):
@@ -124,6 +178,13 @@ class Training:
             seconds=time.perf_counter() - started,
         )
 
+    def _factor(self) -> float:
+        """Return what the validation losses so far make of the rate."""
+        if self.recipe.schedule != "plateau":
+            return 1.0
+        losses = [line.validation_loss for line in self.history]
+        return plateau(losses, self.recipe.patience)
+
     def _update(
         self,
         batch: torch.Tensor,
@@ -134,7 +195,7 @@ class Training:
         """Make one step; return the loss before it."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        with autocast(self.recipe.precision, batch.device):
+        with autocast(self.precision, batch.device):
             loss = task.loss(self.network(batch), targets)
         self.optimiser.zero_grad()
         loss.backward()
@@ -148,8 +209,7 @@ class Training:
 
     def validate(self, line: Epoch, split: Split, task: SingleLabel) -> Epoch:
         """Add an epoch's scores on the validation split."""
-        precision = self.recipe.precision
-        outputs = predict(self.network, split, self.view, precision)
+        outputs = predict(self.network, split, self.view, self.precision)
         logits, targets = map(torch.from_numpy, (outputs, split.targets))
         return replace(
             line,
@@ -177,12 +237,6 @@ def predict(
     return outputs
 
 
-def autocast(precision: Precision, device: torch.device) -> torch.autocast:
-    """Do products and convolutions in a precision, where it isn't float32."""
-    enabled = precision != "float32"
-    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
-
-
 def multiply_adds(
     network: nn.Module, example: torch.Tensor, view: View = View()
 ) -> int:
@@ -203,6 +257,7 @@ def make_optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     options: dict[str, Any] = {
         "lr": recipe.learning_rate,
         "weight_decay": recipe.weight_decay,
+        "fused": True,  # one pass over the weights: counts where they are many
     }
     if recipe.optimiser == "sgd":
         options["momentum"] = recipe.momentum

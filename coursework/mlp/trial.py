@@ -94,6 +94,10 @@ def _check(recipe: Recipe, report_every: int, frames: int) -> None:
             f"{recipe.precision!r}; the numpy network has only None and "
             "'float32'"
         )
+    if recipe.schedule == "plateau":
+        raise ValueError(
+            "recipe.schedule is 'plateau'; the numpy network takes any other"
+        )
     at_least("report_every", report_every, 1)
     at_least("frames", frames, 0)
 

@@ -6,18 +6,21 @@ import torch
 from torch import nn
 
 from coursework.models.parts import xavier
+from coursework.recipe import at_least
 
 
 class LeNet(nn.Sequential):
     """Two convolutions and three dense layers :cite:p:`lecun1998gradient`.
 
-    Takes pictures (N, 1, 28, 28), gives logits (N, classes); 44,426
-    parameters for ten classes.  Deviates from the paper: ReLU for tanh, max
+    Takes pictures (N, 1, side, side), gives logits (N, classes); 44,426
+    parameters by default.  Deviates from the paper: ReLU for tanh, max
     pooling for trained subsampling, all maps connected, no padding, and a
     linear output in place of radial basis functions.
     """
 
-    def __init__(self, classes: int = 10) -> None:
+    def __init__(self, classes: int = 10, side: int = 28) -> None:
+        at_least("side", side, 16)
+        left = ((side - 4) // 2 - 4) // 2
         super().__init__(
             nn.Conv2d(1, 6, 5),
             nn.ReLU(),
@@ -26,7 +29,7 @@ class LeNet(nn.Sequential):
             nn.ReLU(),
             nn.MaxPool2d(2),
             nn.Flatten(),
-            nn.Linear(16 * 4 * 4, 120),
+            nn.Linear(16 * left**2, 120),
             nn.ReLU(),
             nn.Linear(120, 84),
             nn.ReLU(),
@@ -43,14 +46,16 @@ class LeNet(nn.Sequential):
 class LeNet1998(nn.Sequential):
     """LeNet with sigmoids and average pooling, as report R2 trained it.
 
-    Takes pictures (N, 1, 28, 28), gives logits (N, classes); 61,706
-    parameters for ten classes, Xavier's first weights.  Deviates from the
+    Takes pictures (N, 1, side, side), gives logits (N, classes); 61,706
+    parameters by default, Xavier's first weights.  Deviates from the
     paper :cite:p:`lecun1998gradient`: sigmoid for scaled tanh, pooling
     without trained weights, all maps connected, and a linear output in place
     of radial basis functions.
     """
 
-    def __init__(self, classes: int = 10) -> None:
+    def __init__(self, classes: int = 10, side: int = 28) -> None:
+        at_least("side", side, 12)
+        left = (side // 2 - 4) // 2
         super().__init__(
             nn.Conv2d(1, 6, 5, padding=2),
             nn.Sigmoid(),
@@ -59,7 +64,7 @@ class LeNet1998(nn.Sequential):
             nn.Sigmoid(),
             nn.AvgPool2d(2),
             nn.Flatten(),
-            nn.Linear(16 * 5 * 5, 120),
+            nn.Linear(16 * left**2, 120),
             nn.Sigmoid(),
             nn.Linear(120, 84),
             nn.Sigmoid(),
