@@ -163,30 +163,36 @@ def differences(table: pd.DataFrame, *, unit: str = "points") -> Axes:
     return axes
 
 
-def cost(records: Sequence[Record], score: str = "accuracy") -> Axes:
-    """Draw a test score against seconds of training, with intervals."""
+def cost(
+    records: Sequence[Record],
+    measure: str = "seconds",
+    *,
+    unit: str = "seconds of training, median over seeds",
+    score: str = "accuracy",
+) -> Axes:
+    """Draw a test score against a cost, with intervals.
+
+    ``measure`` is a record's ``seconds``, ``parameters`` or ``multiply_adds``.
+    """
     groups = grouped(records)
-    axes = plt.subplots()[1]
+    axes = plt.subplots(figsize=(7, 4.2))[1]
     for colour, (variant, runs) in zip(
         _colours(len(groups)), groups.items(), strict=True
     ):
         interval = stats.t_interval([100 * v for v in scores(runs, score)])
-        took = float(np.median([run.seconds for run in runs]))
+        spent = float(np.median([getattr(run, measure) for run in runs]))
         half = interval.high - interval.mean
-        axes.errorbar(took, interval.mean, half, fmt="o", color=colour)
+        axes.errorbar(spent, interval.mean, half, fmt="o", color=colour)
         axes.annotate(
             variant,
-            (took, interval.mean),
+            (spent, interval.mean),
             xytext=(6, 6),
             textcoords="offset points",
             fontsize="small",
         )
     axes.set_xscale("log")
     axes.margins(x=0.15)
-    axes.set(
-        xlabel="training (seconds, median over seeds)",
-        ylabel=f"test {score} (%)",
-    )
+    axes.set(xlabel=unit, ylabel=f"test {score} (%)")
     return axes
 
 

@@ -105,7 +105,8 @@ def build(spec: Spec) -> Any:
     arguments = {name: build(value) for name, value in spec["args"].items()}
     if "value" in spec:
         return find(spec["value"])(**arguments)
-    return functools.partial(find(spec["partial"]), **arguments)
+    target = find(spec["partial"])
+    return functools.partial(target, **arguments) if arguments else target
 
 
 def find(name: str) -> Any:

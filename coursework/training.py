@@ -45,6 +45,11 @@ class Trained:
     precision: Precision
     seed: int
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.network.parameters()).device
+
     def outputs(self, split: Split) -> NDArray[np.float32]:
         """Compute outputs (N, K) in evaluation mode."""
         return predict(self.network, split, self.view, self.precision)

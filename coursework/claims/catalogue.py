@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from coursework.claims import Claim, Verdict, best_evidence, decide, numpy_mlp
+from coursework.claims import (
+    Claim,
+    Verdict,
+    best_evidence,
+    decide,
+    mnist_zoo,
+    numpy_mlp,
+)
 
-CLAIMS: tuple[Claim, ...] = (*numpy_mlp.CLAIMS,)
+CLAIMS: tuple[Claim, ...] = (
+    *numpy_mlp.CLAIMS,
+    *mnist_zoo.CLAIMS,
+)
 
 
 def verdicts() -> list[Verdict]:

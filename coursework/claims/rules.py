@@ -3,7 +3,7 @@
 A rule is committed before the evidence that decides it.  ``Above`` is a claim
 of superiority: a mean paired difference above a margin.  ``Within`` is a
 claim of practical equivalence: two one-sided tests against plus and minus
-the margin :cite:p:`schuirmann1987`.
+the margin :cite:p:`schuirmann1987`; ``Beyond`` is its opposite.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from coursework import stats
 from coursework.recipe import named
@@ -96,10 +96,28 @@ class Within:
 
 
 @dataclass(frozen=True)
+class Beyond:
+    """``first`` and ``second`` differ by more than ``margin``."""
+
+    grid: str
+    first: str
+    second: str | float
+    margin: float
+    measure: str = "accuracy"
+
+    def find(self, lookup: Lookup) -> Finding:
+        """Test the opposite of :class:`Within`."""
+        same = Within(
+            self.grid, self.first, self.second, self.margin, self.measure
+        ).find(lookup)
+        return replace(same, support=same.refute, refute=same.support)
+
+
+@dataclass(frozen=True)
 class Every:
     """All of several rules hold; one that fails refutes the whole."""
 
-    rules: tuple[Above | Within, ...]
+    rules: tuple[Above | Within | Beyond, ...]
 
     def find(self, lookup: Lookup) -> Finding:
         """Combine: the weakest support, the strongest refutation."""
@@ -117,7 +135,7 @@ class Every:
         )
 
 
-Rule = Above | Within | Every
+Rule = Above | Within | Beyond | Every
 
 
 def _what(rule: Above | Within) -> str:
@@ -188,10 +206,23 @@ def log_seconds(record: Record) -> float:
     return math.log(record.seconds)
 
 
+def log_seconds_per_multiply_add(record: Record) -> float:
+    """Natural logarithm of training time per multiply-add of a forward pass."""
+    return -math.log(record.examples_per_second * record.multiply_adds)
+
+
+def overfitting(record: Record) -> float:
+    """Last validation loss minus last training loss, nats per example."""
+    last = record.history[-1]
+    return float(last["validation_loss"] - last["train_loss"])
+
+
 MEASURES: Mapping[str, Measure] = {
     "accuracy": final_accuracy,
     "first accuracy": first_accuracy,
     "late rise": late_rise,
     "seconds": seconds,
     "log seconds": log_seconds,
+    "log seconds per multiply-add": log_seconds_per_multiply_add,
+    "overfitting": overfitting,
 }

@@ -54,6 +54,15 @@ def r2_layer(channels: int, growth: int) -> DenseLayer:
     )
 
 
+def r2_plain_layer(channels: int, growth: int) -> nn.Sequential:
+    """Compute all maps anew, as many as the dense layer would hand on."""
+    return nn.Sequential(
+        nn.BatchNorm2d(channels),
+        nn.ReLU(),
+        nn.Conv2d(channels, channels + growth, 3, padding=1),
+    )
+
+
 def r2_transition(channels: int) -> nn.Sequential:
     """Halve the maps' number and side, without norm and ReLU."""
     return nn.Sequential(nn.Conv2d(channels, channels // 2, 1), nn.AvgPool2d(2))
@@ -122,16 +131,27 @@ class R2DenseNet(nn.Sequential):
     """Report R2's DenseNet: four blocks of two layers, biases everywhere.
 
     Takes pictures (N, channels, H, W), gives logits (N, classes); 359,490
-    parameters by default.  Its stem gives 64 maps at any growth.
+    parameters by default.  Its stem gives 64 maps at any growth.  The report
+    has no ``skips=False``: a control that hands on as many maps, but computes
+    each layer's anew, from more weights, so that nothing skips a layer.
     """
 
     def __init__(
-        self, *, channels: int = 3, classes: int = 10, growth: int = 32
+        self,
+        *,
+        channels: int = 3,
+        classes: int = 10,
+        growth: int = 32,
+        skips: bool = True,
     ) -> None:
         super().__init__()
         self.stem = STEMS["r2"](channels, 64)
         self.stages, width = dense_stages(
-            64, growth, (2, 2, 2, 2), r2_layer, r2_transition
+            64,
+            growth,
+            (2, 2, 2, 2),
+            r2_layer if skips else r2_plain_layer,
+            r2_transition,
         )
         self.head = nn.Sequential(
             nn.BatchNorm2d(width),
