@@ -28,6 +28,10 @@ def save(path: Path, training: Training) -> None:
         "step": training.step,
         "diverged": training.diverged,
         "history": [asdict(epoch) for epoch in training.history],
+        "seen": {
+            watch: {name: torch.from_numpy(a) for name, a in arrays.items()}
+            for watch, arrays in training.seen.items()
+        },
         "moves": training.moves.get_state(),
         "random": torch.get_rng_state(),
         "random on GPU": torch.cuda.get_rng_state_all(),
@@ -47,6 +51,10 @@ def load(path: Path, training: Training) -> None:
         training.network.load_state_dict(state["network"])
         training.optimiser.load_state_dict(state["optimiser"])
         training.history = [Epoch(**epoch) for epoch in state["history"]]
+        training.seen = {
+            watch: {name: tensor.numpy() for name, tensor in arrays.items()}
+            for watch, arrays in state["seen"].items()
+        }
         training.step, training.diverged = state["step"], state["diverged"]
         training.moves.set_state(state["moves"])
         torch.set_rng_state(state["random"])

@@ -79,8 +79,8 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Name of the run, unique over all grids: key and seed."""
-        return f"{self.key}-{self.seed}"
+        """Name of the run, unique over all grids."""
+        return records.run_name(self.key, self.seed, self.profile)
 
     def __str__(self) -> str:
         return f"{self.grid} · {self.variant} · seed {self.seed}"
@@ -243,7 +243,9 @@ def _cells(
 
 def _find(cell: Run, *, evidence: bool = False) -> Record | None:
     """Find a cell's record, unless it lacks what a probe added since saw."""
-    record = records.find(cell.trial, cell.seed, evidence=evidence)
+    record = records.find(
+        cell.trial, cell.seed, evidence=evidence, profile=cell.profile
+    )
     if record and not _seen(cell.spec) <= set(record.artefacts):
         return None
     if record and os.environ.get("COURSEWORK_STALE") and not evidence:
@@ -253,9 +255,10 @@ def _find(cell: Run, *, evidence: bool = False) -> Record | None:
 
 
 def _seen(spec: identity.Spec) -> set[str]:
-    """Name the artefacts that a trial's probes leave."""
-    probes = spec["args"].get("probes", ())
-    return {f"{p['partial'].partition(':')[2]}.npz" for p in probes}
+    """Name the artefacts that a trial's probes and watches leave."""
+    args = spec["args"]
+    looks = [look for name in identity.LOOKING for look in args.get(name, ())]
+    return {f"{look['partial'].partition(':')[2]}.npz" for look in looks}
 
 
 def _labelled(cell: Run, record: Record) -> Record:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 Spec = Any  # JSON: None, bool, number, string, list or dict
 # Arguments that look at what was trained and change nothing of it: they are
 # described, so that a worker has them, but do not tell runs apart.
-LOOKING = frozenset({"probes"})
+LOOKING = frozenset({"probes", "watches"})
 
 
 class NotImportableError(ValueError):

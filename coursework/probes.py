@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from coursework import metrics
+from coursework.data.splits import Split
 from coursework.models.attention import SqueezeExcite
+from coursework.models.residual import Unit
 from coursework.models.vit import Attention
 from coursework.precision import autocast
 from coursework.training import Trained, to_tensors
@@ -84,6 +88,104 @@ def gates(trained: Trained) -> Arrays:
             means = [values[targets == label].mean(0) for label in classes]
             arrays[f"by_class_{number}"] = np.stack(means)
     return {name: array.astype(np.float16) for name, array in arrays.items()}
+
+
+def gate_swaps(trained: Trained) -> Arrays:
+    """Replace SE gates, and see what accuracy loses by it.
+
+    ``accuracy`` () is that on the validation split; ``all`` (3,) with every
+    block's gates replaced by their mean over pictures, by ones, and permuted
+    across channels; ``each`` (blocks, 3) with one block's replaced.
+    """
+    split = trained.splits.validation
+    split = split.take(np.arange(min(2 * LOOKED_AT, len(split))))
+    blocks = list(_modules(trained.network, SqueezeExcite).values())
+    means = [
+        torch.from_numpy(gates.mean(0)).to(trained.device)
+        for gates in _outputs(
+            trained, {str(n): b.gate for n, b in enumerate(blocks)}
+        ).values()
+    ]
+
+    def score(number: int, swap: Swap) -> float:
+        chosen = range(len(blocks)) if number < 0 else [number]
+        with ExitStack() as stack:
+            for n in chosen:
+                hook = partial(_swap, swap, means[n])
+                stack.enter_context(hooked(blocks[n].gate, hook))
+            return _accuracy(trained, split)
+
+    return {
+        "accuracy": np.array(_accuracy(trained, split)),
+        "all": np.array([score(-1, swap) for swap in SWAPS.values()]),
+        "each": np.array(
+            [
+                [score(number, swap) for swap in SWAPS.values()]
+                for number in range(len(blocks))
+            ]
+        ),
+    }
+
+
+def _accuracy(trained: Trained, split: Split) -> float:
+    return metrics.accuracy(trained.outputs(split).argmax(1), split.targets)
+
+
+def permuted(gates: Tensor, mean: Tensor) -> Tensor:
+    """Deal a picture's gates out to other channels, the same for all."""
+    order = torch.randperm(
+        gates.shape[1], generator=torch.Generator().manual_seed(0)
+    )
+    return gates[:, order.to(gates.device)]
+
+
+Swap = Callable[[Tensor, Tensor], Tensor]  # of gates (N, C), their mean (C,)
+SWAPS: Mapping[str, Swap] = {
+    "mean": lambda gates, mean: mean.to(gates.dtype).expand_as(gates),
+    "ones": lambda gates, mean: torch.ones_like(gates),
+    "permuted": permuted,
+}
+
+
+def _swap(
+    swap: Swap, mean: Tensor, module: nn.Module, inputs: Any, gates: Tensor
+) -> Tensor:
+    return swap(gates, mean)
+
+
+def flow(trained: Trained) -> Arrays:
+    """Measure signal and gradient at each residual unit, in training mode.
+
+    On a batch of the first training pictures: ``signal`` (units,), root mean
+    square of what a unit puts out; ``gradient`` (units,), that of the loss's
+    derivative there; ``loss`` (), in nats per picture.
+    """
+    rows = np.arange(min(BATCH, len(trained.splits.train)))
+    split = trained.splits.train.take(rows)
+    inputs, targets = to_tensors(split, trained.device)
+    network = copy.deepcopy(trained.network).train()
+    units = _modules(network, Unit)
+    outputs: list[Tensor] = []
+
+    def keep(_: nn.Module, __: Any, output: Tensor) -> None:
+        outputs.append(output)
+
+    with ExitStack() as stack:
+        for unit in units.values():
+            stack.enter_context(hooked(unit, keep))
+        logits = network(trained.view(inputs))
+    loss = cross_entropy(logits, targets)
+    gradients = torch.autograd.grad(loss, outputs)
+    return {
+        "signal": np.array([_rms(output) for output in outputs]),
+        "gradient": np.array([_rms(gradient) for gradient in gradients]),
+        "loss": np.array(loss.item()),
+    }
+
+
+def _rms(values: Tensor) -> float:
+    # In float64, as squares of large and small values leave float32.
+    return float(values.detach().double().square().mean().sqrt())
 
 
 def train_mode(trained: Trained) -> Arrays:
@@ -168,12 +270,17 @@ def watch(
 
         return hook
 
-    hooks = [
-        module.register_forward_hook(keep(name))
-        for name, module in modules.items()
-    ]
-    try:
+    with ExitStack() as stack:
+        for name, module in modules.items():
+            stack.enter_context(hooked(module, keep(name)))
         yield seen
+
+
+@contextmanager
+def hooked(module: nn.Module, hook: Callable[..., Any]) -> Iterator[None]:
+    """Have a module call a forward hook while the block runs."""
+    handle = module.register_forward_hook(hook)
+    try:
+        yield
     finally:
-        for hook in hooks:
-            hook.remove()
+        handle.remove()

@@ -66,6 +66,7 @@ def fit(
     task: SingleLabel = SingleLabel(),
     view: View = View(),
     probes: Sequence[Probe] = (),
+    watches: Sequence[Probe] = (),
     test: bool = True,
     seed: int,
     checkpoint: Path | None = None,
@@ -75,9 +76,10 @@ def fit(
     Pictures are uint8 (N, H, W) or (N, C, H, W); the network gets them as
     ``view`` says.  Stops as soon as the loss is not finite; the outcome then
     says where.  What each of ``probes`` sees in the trained network becomes
-    an artefact of its name; ``test=False`` leaves the test split alone.  With
-    a ``checkpoint`` file training goes on from there, as if it had never
-    stopped, and yields the epochs before once more.
+    an artefact of its name, as does what each of ``watches`` sees before
+    training and after each epoch, stacked; ``test=False`` leaves the test
+    split alone.  With a ``checkpoint`` file training goes on from there, as if
+    it had never stopped, and yields the epochs before once more.
     """
     splits = data()
     device = pick_device()
@@ -88,15 +90,6 @@ def fit(
     yield from training.history
     saved = time.monotonic()
     inputs, targets = to_tensors(splits.train, device)
-    while len(training.history) < recipe.epochs and not training.diverged:
-        line = training.epoch(inputs, targets, task)
-        training.history.append(
-            training.validate(line, splits.validation, task)
-        )
-        if checkpoint and time.monotonic() - saved >= CHECKPOINT_SECONDS:
-            checkpoints.save(checkpoint, training)
-            saved = time.monotonic()
-        yield training.history[-1]
     trained = Trained(
         network=training.network,
         splits=splits,
@@ -104,13 +97,26 @@ def fit(
         precision=training.precision,
         seed=seed,
     )
+    if not training.history:
+        training.look(watches, trained)
+    while len(training.history) < recipe.epochs and not training.diverged:
+        line = training.epoch(inputs, targets, task)
+        training.history.append(
+            training.validate(line, splits.validation, task)
+        )
+        training.look(watches, trained)
+        if checkpoint and time.monotonic() - saved >= CHECKPOINT_SECONDS:
+            checkpoints.save(checkpoint, training)
+            saved = time.monotonic()
+        yield training.history[-1]
     outcome = Outcome(
         data=splits.info(),
         scores={},
         parameters=sum(p.numel() for p in training.network.parameters()),
         multiply_adds=multiply_adds(training.network, inputs[:1], view),
         diverged=training.diverged,
-        artefacts={f"{p.__name__}.npz": _npz(p(trained)) for p in probes},
+        artefacts={f"{p.__name__}.npz": _npz(p(trained)) for p in probes}
+        | {f"{name}.npz": _npz(seen) for name, seen in training.seen.items()},
         notes={"precision": training.precision},
     )
     return _score(outcome, trained, task) if test else outcome
@@ -155,6 +161,7 @@ class Training:
         self.step = 0
         self.diverged: str | None = None
         self.history: list[Epoch] = []
+        self.seen: dict[str, dict[str, NDArray[Any]]] = {}
 
     def epoch(
         self, inputs: torch.Tensor, targets: torch.Tensor, task: SingleLabel
@@ -182,6 +189,17 @@ class Training:
             validation={},
             seconds=time.perf_counter() - started,
         )
+
+    def look(self, watches: Sequence[Probe], trained: Trained) -> None:
+        """Put what watches see behind what they saw before."""
+        for watch in watches:
+            with torch.random.fork_rng():  # what is trained must not notice
+                found = watch(trained)
+            before = self.seen.setdefault(watch.__name__, {})
+            for name, array in found.items():
+                new = np.asarray(array)[None]
+                old = before.get(name, new[:0])
+                before[name] = np.concatenate([old, new])
 
     def _factor(self) -> float:
         """Return what the validation losses so far make of the rate."""

@@ -11,11 +11,23 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from coursework import guard_torchvision
 from coursework.models.attention import MakeAttention
 from coursework.models.parts import convolution, he, xavier
 from coursework.recipe import named
 
-Skip = Literal["add", "subtract", "reverse-subtract", "multiply", "none"]
+Skip = Literal[
+    "add",
+    "subtract",
+    "reverse-subtract",
+    "multiply",
+    "concatenate",
+    "rezero",
+    "layer-scale",
+    "none",
+    "plain",
+]
+Drop = Literal["nothing", "stochastic-depth", "drop-block"]
 FormName = Literal["standard", "r2"]
 Join = Callable[[Tensor, Tensor], Tensor]
 Layers = list[nn.Module]
@@ -33,6 +45,32 @@ def branch_only(shortcut: Tensor, branch: Tensor) -> Tensor:
     return branch
 
 
+class Concatenate(nn.Module):
+    """Put branch behind shortcut and map both back by a 1×1 convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.project = nn.Conv2d(2 * channels, channels, 1)
+        he(self.project)
+
+    def forward(self, shortcut: Tensor, branch: Tensor) -> Tensor:
+        """Map two (N, C, H, W) to one."""
+        joined: Tensor = self.project(torch.cat([shortcut, branch], 1))
+        return joined
+
+
+class Scaled(nn.Module):
+    """Add the branch times learned factors, (C, 1, 1) or one for all."""
+
+    def __init__(self, channels: int, start: float) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.full((channels, 1, 1), start))
+
+    def forward(self, shortcut: Tensor, branch: Tensor) -> Tensor:
+        """Compute shortcut + factor × branch."""
+        return shortcut + self.factor * branch
+
+
 # Each entry makes, for so many channels, what joins a shortcut with its
 # branch; a module of its own may so have weights.
 SKIPS: Mapping[Skip, Callable[[int], Join]] = {
@@ -40,7 +78,39 @@ SKIPS: Mapping[Skip, Callable[[int], Join]] = {
     "subtract": lambda channels: operator.sub,
     "reverse-subtract": lambda channels: reverse_subtract,
     "multiply": lambda channels: operator.mul,
+    "concatenate": Concatenate,
+    # One factor a unit, zero at first: bachlechner2021rezero, eq. 2.
+    "rezero": lambda channels: Scaled(1, start=0.0),
+    # A factor a channel, 0.1 at first up to 18 layers: touvron2021going, eq. 5.
+    "layer-scale": lambda channels: Scaled(channels, start=0.1),
     "none": lambda channels: branch_only,
+    "plain": lambda channels: branch_only,  # nor is there a shortcut's 1×1
+}
+
+
+def stochastic_depth(rate: float) -> nn.Module:
+    """Drop a picture's whole branch :cite:p:`huang2016deep`, section 3."""
+    guard_torchvision()
+    from torchvision.ops import StochasticDepth  # noqa: PLC0415
+
+    layer: nn.Module = StochasticDepth(rate, "row")
+    return layer
+
+
+def drop_block(rate: float) -> nn.Module:
+    """Drop squares of 3 × 3 places :cite:p:`ghiasi2018dropblock`."""
+    guard_torchvision()
+    from torchvision.ops import DropBlock2d  # noqa: PLC0415
+
+    layer: nn.Module = DropBlock2d(rate, block_size=3)
+    return layer
+
+
+# Each entry makes what drops a branch, or parts of it, at a rate in training.
+DROPS: Mapping[Drop, Callable[[float], nn.Module]] = {
+    "nothing": lambda rate: nn.Identity(),
+    "stochastic-depth": stochastic_depth,
+    "drop-block": drop_block,
 }
 
 
@@ -114,21 +184,23 @@ class Unit(nn.Module):
         batch_norm: bool,
         attention: MakeAttention | None,
         skip: Skip,
+        drop: nn.Module,
     ) -> None:
         super().__init__()
         conv = partial(convolution, bias=form.bias)
         inside = partial(conv, norm=batch_norm)
         self.branch = nn.Sequential(*branch(inputs, outputs, stride, inside))
         self.shortcut = nn.Sequential()
-        if stride != 1 or inputs != outputs:
+        if skip != "plain" and (stride != 1 or inputs != outputs):
             norm = form.shortcut_norm
             self.shortcut.extend(conv(inputs, outputs, 1, stride, norm=norm))
         self.branch.apply(form.initialise)
         self.shortcut.apply(form.initialise)
         self.attention = attention(outputs) if attention else nn.Identity()
+        self.drop = drop
         self.join = named(SKIPS, skip, "skip")(outputs)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Map (N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
-        branch = self.attention(self.branch(maps))
+        branch = self.drop(self.attention(self.branch(maps)))
         return torch.relu(self.join(self.shortcut(maps), branch))

@@ -10,7 +10,15 @@ from torch import nn
 
 from coursework.models.attention import MakeAttention, SqueezeExcite
 from coursework.models.parts import STEMS, Stem, xavier
-from coursework.models.residual import FORMS, FormName, Skip, Unit, basic
+from coursework.models.residual import (
+    DROPS,
+    FORMS,
+    Drop,
+    FormName,
+    Skip,
+    Unit,
+    basic,
+)
 from coursework.recipe import named
 
 
@@ -42,9 +50,11 @@ class ResNet(nn.Sequential):
     it stands after the branch's last norm, as in SE-ResNet
     :cite:p:`hu2018squeeze`.  ``batch_norm`` is about the branches only.
     ``skip`` names what joins shortcut s and branch h ("subtract" is s - h);
-    with "none" the 1×1 shortcuts stay, idle.  Deviates from the paper: a
-    bottleneck strides in its 3×3 convolution, not in the first 1×1.  Raises
-    ValueError for an unknown name or depth.  Its children ``stem``,
+    with "none" the 1×1 shortcuts stay, idle, with "plain" there are none.
+    ``drop`` names what drops branches in training, at a rate that rises
+    linearly with depth to ``drop_rate`` in the last unit.  Deviates from the
+    paper: a bottleneck strides in its 3×3 convolution, not in the first 1×1.
+    Raises ValueError for an unknown name or depth.  Its children ``stem``,
     ``stages`` and ``head`` run in turn.
     """
 
@@ -60,6 +70,8 @@ class ResNet(nn.Sequential):
         batch_norm: bool = True,
         skip: Skip = "add",
         form: FormName = "standard",
+        drop: Drop = "nothing",
+        drop_rate: float = 0.2,
     ) -> None:
         super().__init__()
         if depth not in DEPTHS:
@@ -75,13 +87,17 @@ class ResNet(nn.Sequential):
         )
         self.stem = named(STEMS, stem, "stem")(channels, width)
         self.stages = nn.Sequential()
+        make_drop, total = named(DROPS, drop, "drop"), sum(plan.units)
+        drops = (make_drop(drop_rate * n / total) for n in range(1, total + 1))
         inputs = width
         for number, units in enumerate(plan.units):
             outputs = width * plan.expansion * 2**number
-            first = unit(inputs, outputs, 2 if number else 1)
-            others = [unit(outputs, outputs, 1) for _ in range(units - 1)]
-            self.stages.append(nn.Sequential(first, *others))
-            inputs = outputs
+            stage = nn.Sequential()
+            for place in range(units):
+                stride = 2 if number and not place else 1
+                stage.append(unit(inputs, outputs, stride, drop=next(drops)))
+                inputs = outputs
+            self.stages.append(stage)
         self.head = nn.Sequential(
             nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes)
         )
