@@ -30,6 +30,7 @@ from coursework.recipe import named
 
 SCHEMA = 1
 ARTEFACT_LIMIT = 100_000  # bytes; evidence is committed and stays small
+ADHOC = "adhoc"  # profile of `coursework train`: no grid finds such a run
 
 
 class DamagedRecordError(ValueError):
@@ -69,8 +70,8 @@ class Record:
 
     @property
     def name(self) -> str:
-        """Name of the run, unique over all grids: key and seed."""
-        return f"{self.key}-{self.seed}"
+        """Name of the run, unique over all grids."""
+        return run_name(self.key, self.seed, self.profile)
 
     def to_json(self) -> str:
         """Write the record as one line; what is not finite becomes null."""
@@ -163,26 +164,36 @@ def save(record: Record, artefacts: Mapping[str, bytes]) -> None:
             )
         paths.write(paths.runs() / record.name / name, content)
     line = record.to_json() + "\n"
-    paths.write(run_file(record.key, record.seed), line.encode())
+    path = run_file(record.key, record.seed, record.profile)
+    paths.write(path, line.encode())
 
 
-def run_file(key: str, seed: int) -> Path:
+def run_name(key: str, seed: int, profile: str) -> str:
+    """Name a run by key and seed, for all profiles alike but ``ADHOC``."""
+    return f"{key}-{seed}" + ("-adhoc" if profile == ADHOC else "")
+
+
+def run_file(key: str, seed: int, profile: str = "") -> Path:
     """Return where this machine keeps a run."""
-    return paths.runs() / f"{key}-{seed}.json"
+    return paths.runs() / f"{run_name(key, seed, profile)}.json"
 
 
-def find(variant: Any, seed: int, *, evidence: bool = False) -> Record | None:
+def find(
+    variant: Any, seed: int, *, evidence: bool = False, profile: str = ""
+) -> Record | None:
     """Look a run up by key and compare its stored spec with today's.
 
     This machine's runs come first, then committed evidence, of whatever grid;
-    with ``evidence`` the latter alone.
+    with ``evidence`` the latter alone.  Ad hoc runs are found under the
+    ``profile`` ``ADHOC`` alone, and nothing else is found under it.
     """
     key = identity.key(variant)
     found = []
-    path = run_file(key, seed)
+    path = run_file(key, seed, profile)
     if not evidence and path.exists():
         found.append(parse(path.read_bytes(), path))
-    found += _evidence_index(_stamp()).get((key, seed), [])
+    if profile != ADHOC:
+        found += _evidence_index(_stamp()).get((key, seed), [])
     return next((r for r in found if identity.matches(r.spec, variant)), None)
 
 
@@ -208,7 +219,16 @@ def grids() -> dict[str, list[str]]:
 
 
 def promote(records: Sequence[Record]) -> Path:
-    """Make a complete grid evidence: one sorted file, artefacts beside it."""
+    """Make a complete grid evidence: one sorted file, artefacts beside it.
+
+    Raises ValueError for runs of the profile ``ADHOC``.
+    """
+    adhoc = [record.name for record in records if record.profile == ADHOC]
+    if adhoc:
+        raise ValueError(
+            f"run {adhoc[0]} comes from `coursework train` and is no evidence; "
+            "runs of a grid are: `coursework run PRACTICAL --profile standard`"
+        )
     first = records[0]
     path = evidence_file(first.grid, first.profile)
     for record in records:
