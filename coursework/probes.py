@@ -158,7 +158,8 @@ def flow(trained: Trained) -> Arrays:
 
     On a batch of the first training pictures: ``signal`` (units,), root mean
     square of what a unit puts out; ``gradient`` (units,), that of the loss's
-    derivative there; ``loss`` (), in nats per picture.
+    derivative there; ``stem`` (), root mean square of the first unit's input;
+    ``loss`` (), in nats per picture.
     """
     rows = np.arange(min(BATCH, len(trained.splits.train)))
     split = trained.splits.train.take(rows)
@@ -166,8 +167,10 @@ def flow(trained: Trained) -> Arrays:
     network = copy.deepcopy(trained.network).train()
     units = _modules(network, Unit)
     outputs: list[Tensor] = []
+    stems: list[Tensor] = []
 
-    def keep(_: nn.Module, __: Any, output: Tensor) -> None:
+    def keep(_: nn.Module, given: tuple[Tensor], output: Tensor) -> None:
+        stems.append(given[0])
         outputs.append(output)
 
     with ExitStack() as stack:
@@ -179,6 +182,7 @@ def flow(trained: Trained) -> Arrays:
     return {
         "signal": np.array([_rms(output) for output in outputs]),
         "gradient": np.array([_rms(gradient) for gradient in gradients]),
+        "stem": np.array(_rms(stems[0])),
         "loss": np.array(loss.item()),
     }
 

@@ -101,7 +101,14 @@ def results(
 
 
 def frame(table: pd.DataFrame) -> HTML:
-    """Show any table of text and numbers, two digits after the point."""
+    """Show any table of text and numbers, two digits after the point.
+
+    Whole numbers get separators between their thousands.
+    """
+    whole = table.select_dtypes("integer").columns
+    table = table.assign(
+        **{name: table[name].map("{:,}".format) for name in whole}
+    )
     html = table.to_html(
         index=False,
         escape=True,

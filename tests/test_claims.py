@@ -21,7 +21,14 @@ from coursework.claims import (
     decide,
     rules,
 )
-from coursework.claims.rules import Above, Every, Rule, Within
+from coursework.claims.rules import (
+    Above,
+    Beyond,
+    Every,
+    Gain,
+    Rule,
+    Within,
+)
 from coursework.experiment import Declare
 from coursework.launch.notebooks import notebooks
 from tests import trials
@@ -261,7 +268,7 @@ def test_measures(name: str, value: float) -> None:
     assert rules.MEASURES[name](record) == pytest.approx(value)
 
 
-def parts(rule: Rule) -> Sequence[Above | Within]:
+def parts(rule: Rule) -> Sequence[Above | Within | Beyond | Gain]:
     return rule.rules if isinstance(rule, Every) else (rule,)
 
 

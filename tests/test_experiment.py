@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ import pytest
 
 from coursework import experiment, identity, paths, records
 from coursework.experiment import MissingRunsError, Planned, Run
+from coursework.identity import describe
 from coursework.records import Record
+from coursework.trial import Epoch, Outcome
 from tests import trials
 from tests.trials import notes, tiny, variants
 
@@ -230,6 +232,55 @@ def test_a_record_holds_what_the_trial_gave() -> None:
     assert record.data["sizes"]["test"] == 1000
     stored = records.find(trials.cell(epochs=3).trial, 0)
     assert stored is not None and stored.to_json() == record.to_json()
+
+
+def looked_at(
+    *, level: float = 0.5, probes: Sequence[Any] = (), seed: int
+) -> Generator[Epoch, None, Outcome]:
+    """Do as ``tiny``, and leave what each probe saw, as ``training.fit``."""
+    outcome = yield from tiny(level=level, seed=seed)
+    names = [probe["partial"].partition(":")[2] for probe in describe(probes)]
+    seen = {f"{name}.npz": name.encode() for name in names}
+    return dataclasses.replace(outcome, artefacts=seen)
+
+
+def probed(*probes: Any) -> Record:
+    """Run a grid of one cell, whose trial looks with these probes."""
+    trial = partial(looked_at, probes=probes)
+    made = experiment.run(
+        "g", lambda _: {"a": trial}, profile="smoke", seeds=ONE
+    )
+    return made[0]
+
+
+def test_a_run_lacking_a_new_probes_artefact_is_done_again() -> None:
+    assert not probed().artefacts
+    both = probed(trials.work, trials.pause)
+    assert set(both.artefacts) == {"work.npz", "pause.npz"}
+    assert both.artefact("pause.npz") == b"pause"
+    assert len(notes("start")) == 2
+    for probes in ((trials.pause,), (), (trials.pause, trials.work)):
+        assert probed(*probes).to_json() == both.to_json()
+    assert len(notes("start")) == 2
+    assert set(probed(trials.work, trials.kill).artefacts) == {
+        "work.npz",
+        "kill.npz",
+    }
+    assert len(notes("start")) == 3
+
+
+def test_evidence_lacking_a_probes_artefact_is_missing() -> None:
+    def shown(*probes: Any) -> list[Record]:
+        trial = partial(looked_at, probes=probes)
+        return experiment.run(
+            "g", lambda _: {"a": trial}, profile="evidence", seeds=ONE
+        )
+
+    made = dataclasses.replace(probed(trials.work), profile="standard")
+    records.promote([made])
+    assert shown(trials.work)[0].artefact("work.npz") == b"work"
+    with pytest.raises(MissingRunsError, match="1 missing"):
+        shown(trials.work, trials.pause)
 
 
 def test_two_processes_train_a_run_once() -> None:

@@ -132,6 +132,34 @@ def test_modules_of_a_spec() -> None:
     assert identity.modules(spec) == {"tests.trials", "json"}
 
 
+PROBED = "def fit(*, rate=0.1, probes=(), seed): return 0"
+
+
+def test_probes_are_described_but_do_not_tell_runs_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old = partial(version(monkeypatch, FEWER).fit, rate=0.2)
+    before, key = identity.describe(old), identity.key(old)
+    fit = version(monkeypatch, PROBED).fit
+    plain, looked = (
+        partial(fit, rate=0.2, probes=probes)
+        for probes in ((), (trials.work, trials.pause))
+    )
+    spec = identity.describe(looked)
+    names = [probe["partial"] for probe in spec["args"]["probes"]]
+    assert names == ["tests.trials:work", "tests.trials:pause"]
+    built = identity.build(spec)
+    assert (
+        identity.describe(built) == spec and len(built.keywords["probes"]) == 2
+    )
+    stored = identity.describe(plain)
+    assert identity.key(looked) == identity.key(plain) == key
+    assert identity.matches(stored, looked) and identity.matches(spec, plain)
+    assert identity.matches(before, looked)
+    other = partial(looked, rate=0.3)
+    assert identity.key(other) != key and not identity.matches(spec, other)
+
+
 def closure() -> Any:
     size = 3
     return lambda: size

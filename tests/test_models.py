@@ -141,6 +141,24 @@ def test_shape_and_count(case: Case) -> None:
     assert fewer(draw(3, case.shape)).shape == (3, 4)
 
 
+@pytest.mark.parametrize(
+    ("build", "least", "padding"), [(LeNet, 16, 0), (LeNet1998, 12, 2)]
+)
+def test_lenets_take_pictures_of_other_sides(
+    build: Build, least: int, padding: int
+) -> None:
+    for side in (least, least + 1, 28, 32, 45):
+        network = make(partial(build, side=side))
+        assert network(draw(2, (1, side, side))).shape == (2, 10)
+        left = (side + 2 * padding - 4) // 2 - 4
+        maps = 6 * (25 + 1) + 16 * (6 * 25 + 1)
+        dense = 120 * (16 * (left // 2) ** 2 + 1) + 84 * 121 + 10 * 85
+        count = sum(p.numel() for p in network.parameters())
+        assert count == maps + dense
+    with pytest.raises(ValueError, match=rf"side is {least - 1}; .*{least}"):
+        build(side=least - 1)
+
+
 def test_every_parameter_gets_a_gradient(case: Case) -> None:
     network = make(case.build)
     loss = network(draw(4, case.shape)).square().sum()

@@ -4,9 +4,16 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+import torch
 
 from coursework.data.splits import batches
-from coursework.recipe import SCHEDULES, Recipe, ScheduleName
+from coursework.recipe import (
+    SCHEDULES,
+    WARMED,
+    Recipe,
+    ScheduleName,
+    plateau,
+)
 
 
 def rates(schedule: ScheduleName, steps: int = 400) -> np.ndarray[Any, Any]:
@@ -51,6 +58,69 @@ def test_constant_and_exponential() -> None:
     np.testing.assert_allclose(rate[1:] / rate[:-1], 0.01 ** (1 / 400))
 
 
+def by_torch(losses: list[float], patience: int) -> list[float]:
+    """Let torch's scheduler say the factor before each epoch and after all."""
+    optimiser = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    judge = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimiser, factor=0.1, patience=patience, eps=0
+    )
+    factors = [1.0]
+    for loss in losses:
+        judge.step(loss)
+        factors.append(optimiser.param_groups[0]["lr"])
+    return factors
+
+
+@pytest.mark.parametrize("patience", range(4))
+def test_plateau_is_torchs(patience: int) -> None:
+    rng = np.random.default_rng(patience)
+    falling = np.linspace(2, 1, 25)
+    for noise in (0.0, 1e-5, 0.05, 0.5, 3.0):
+        losses = (falling + rng.normal(0, noise, 25)).tolist()
+        mine = [plateau(losses[:end], patience) for end in range(26)]
+        assert mine == pytest.approx(by_torch(losses, patience))
+    tiny_steps = [1.0, 1 - 1e-4, 1 - 1.1e-4, 1 - 3e-4, 1 - 3.5e-4]
+    mine = [plateau(tiny_steps[:end], patience) for end in range(6)]
+    assert mine == pytest.approx(by_torch(tiny_steps, patience))
+
+
+def test_plateau_on_paper() -> None:
+    # Best at 1.0; three epochs in vain, then one more for the next tenth.
+    losses = [1.5, 1.0, 1.0, 1.2, 1.1, 1.0, 0.9, 0.95, 0.95, 0.95]
+    factors = [plateau(losses[:end], 2) for end in range(11)]
+    assert factors == pytest.approx([1.0] * 5 + [0.1] * 5 + [0.01])
+    assert plateau([1.0] + [float("nan")] * 3, 2) == pytest.approx(0.1)
+
+
+def test_shares_of_warm_up_on_paper() -> None:
+    def factors(
+        schedule: ScheduleName, share: float, steps: int
+    ) -> list[float]:
+        recipe = Recipe(
+            epochs=1, learning_rate=1.0, schedule=schedule, warm_up=share
+        )
+        return [recipe.rate(step, steps) for step in range(steps)]
+
+    assert factors("one-cycle", 0.5, 10) == pytest.approx(
+        [0.2, 0.4, 0.6, 0.8, 1, 1, 0.8, 0.6, 0.4, 0.2]
+    )
+    assert factors("one-cycle", 0, 4) == pytest.approx([1, 1, 2 / 3, 1 / 3])
+    down = [(1 + np.cos(np.pi * k / 3)) / 2 for k in range(3)]
+    assert factors("cosine", 0, 4) == pytest.approx([1, *down])
+    assert factors("cosine", 0.25, 4) == pytest.approx([1, *down])
+    assert factors("cosine", 0.4, 5) == pytest.approx([0.5, 1, *down])
+    assert factors("cosine", 0.99, 4) == pytest.approx([0.25, 0.5, 0.75, 1])
+
+
+@pytest.mark.parametrize("schedule", get_args(ScheduleName))
+def test_only_some_schedules_warm_up(schedule: ScheduleName) -> None:
+    one, other = (
+        Recipe(epochs=1, schedule=schedule, warm_up=share) for share in (0, 0.6)
+    )
+    differ = any(one.rate(s, 100) != other.rate(s, 100) for s in range(100))
+    assert differ == (schedule in WARMED)
+
+
 @pytest.mark.parametrize("schedule", get_args(ScheduleName))
 def test_every_schedule_is_listed_and_works_for_few_steps(
     schedule: ScheduleName,
@@ -81,6 +151,11 @@ def test_number_of_steps(batch_size: int | None, steps: int) -> None:
         ("weight_decay", -0.1),
         ("shift", -1),
         ("schedule", "step"),
+        ("warm_up", 1.0),
+        ("warm_up", -0.1),
+        ("warm_up", float("nan")),
+        ("patience", -1),
+        ("precision", "half"),
     ],
 )
 def test_bad_setting_is_named(setting: str, value: object) -> None:

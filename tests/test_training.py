@@ -16,11 +16,18 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from coursework import experiment, paths, records, training
+from coursework import (
+    experiment,
+    identity,
+    paths,
+    precision,
+    records,
+    training,
+)
 from coursework.data import augment
 from coursework.data.augment import View
 from coursework.data.digits import digits
-from coursework.data.splits import Loader, Split, batches
+from coursework.data.splits import Loader, Split, Splits, batches
 from coursework.experiment import Run
 from coursework.models.lenet import LeNet
 from coursework.recipe import Recipe
@@ -491,3 +498,181 @@ def test_bfloat16_trains_nearly_as_float32() -> None:
     assert two == pytest.approx(one, rel=0.02)
     with pytest.raises(ValueError, match=r"'half'; accepted: 'float32'"):
         Recipe(epochs=1, precision="half")  # type: ignore[arg-type]
+
+
+def wide() -> nn.Module:
+    """Build a network with a convolution over 16 channels."""
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 5, 3),
+        nn.ReLU(),
+        nn.Conv2d(16, 4, 3),
+        nn.Flatten(),
+        nn.Linear(4 * 6 * 6, 10),
+    )
+
+
+def narrow() -> nn.Module:
+    """Build a network with dense layers that are wide, and no such maps."""
+    return nn.Sequential(
+        nn.Conv2d(1, 15, 28),
+        nn.Conv2d(15, 16, 1),
+        nn.Flatten(),
+        nn.Linear(16, 10),
+    )
+
+
+@pytest.mark.parametrize("model", [LeNet, narrow, wide])
+@pytest.mark.parametrize("fast", [True, False])
+def test_automatic_precision_is_noted_and_used(
+    model: Callable[[], nn.Module], fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "fast_in_bfloat16", lambda device: fast)
+    expected = "bfloat16" if fast and model is wide else "float32"
+    for asked, given in (
+        ("auto", expected),
+        ("float32", "float32"),
+        ("bfloat16", "bfloat16"),
+    ):
+        history, outcome = fit(model=model, precision=asked, epochs=1)
+        assert outcome.notes == {"precision": given}
+        told, _ = fit(model=model, precision=given, epochs=1)
+        assert timeless(history) == timeless(told)
+
+
+def test_a_narrow_network_is_not_timed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def timed(device: torch.device) -> bool:
+        raise AssertionError("timed")
+
+    monkeypatch.setattr(precision, "fast_in_bfloat16", timed)
+    fit(model=LeNet, precision="auto", epochs=1)
+    with pytest.raises(AssertionError, match="timed"):
+        fit(model=wide, precision="auto", epochs=1)
+
+
+def test_timing_draws_no_random_number() -> None:
+    """Else a run would depend on whether the device was timed before it."""
+    before = torch.get_rng_state()
+    precision.fast_in_bfloat16.cache_clear()
+    answers = {
+        precision.fast_in_bfloat16(torch.device("cpu")) for _ in range(2)
+    }
+    assert len(answers) == 1 and isinstance(answers.pop(), bool)
+    assert precision.fast_in_bfloat16.cache_info().misses == 1
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def factors(losses: list[float], patience: int) -> list[float]:
+    """Let torch's scheduler say what each epoch's rate is multiplied by."""
+    optimiser = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    judge = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimiser, factor=0.1, patience=patience, eps=0
+    )
+    found = []
+    for loss in losses:
+        found.append(optimiser.param_groups[0]["lr"])
+        judge.step(loss)
+    return found
+
+
+def test_a_plateau_divides_the_rates_of_a_fit_also_after_a_kill(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    rates: list[float] = []
+    real = torch.optim.SGD.step
+
+    def spy(self: torch.optim.SGD, *arguments: Any) -> Any:
+        rates.append(self.param_groups[0]["lr"])
+        return real(self, *arguments)
+
+    monkeypatch.setattr(torch.optim.SGD, "step", spy)
+    recipe = Recipe(
+        epochs=8,
+        batch_size=16,
+        learning_rate=2.0,  # too large: the loss jumps about
+        schedule="plateau",
+        patience=0,
+    )
+    trial = partial(training.fit, model=mates, data=pictures, recipe=recipe)
+    history, _ = play(trial(seed=0))
+    steps = 64 // 16
+    expected = [
+        2.0 * factor
+        for factor in factors([e.validation_loss for e in history], 0)
+    ]
+    assert expected[0] == 2.0 and expected[5] < 2.0
+    assert rates == pytest.approx(np.repeat(expected, steps).tolist())
+    assert [e.learning_rate for e in history] == pytest.approx(expected)
+
+    def stop(_: Run, epoch: Epoch) -> None:
+        if epoch.epoch == 6:
+            raise Stopped
+
+    cell = Run.of("grid", "plateau", "smoke", 0, trial)
+    whole = rates.copy()
+    rates.clear()
+    with pytest.raises(Stopped):
+        experiment.execute(cell, on_epoch=stop)
+    assert rates == whole[: 6 * steps]
+    rates.clear()
+    resumed = experiment.execute(cell)
+    assert rates == whole[6 * steps :] and rates[0] < 2.0
+    assert [e["train_loss"] for e in resumed.history] == [
+        e.train_loss for e in history
+    ]
+
+
+def sealed() -> Splits:
+    """Load digits whose test pictures no network here can take."""
+    splits = FEW()
+    small = np.zeros((len(splits.test), 2, 2), np.uint8)
+    return replace(splits, test=replace(splits.test, inputs=small))
+
+
+def test_a_test_split_can_be_left_alone() -> None:
+    def end(**options: Any) -> Outcome:
+        recipe = Recipe(epochs=1, batch_size=16)
+        trial = partial(training.fit, model=LeNet, recipe=recipe, **options)
+        return play(trial(seed=0))[1]
+
+    left = end(data=sealed, test=False)
+    assert left.scores == {} and left.predictions is None
+    with pytest.raises(RuntimeError):
+        end(data=sealed)
+    alone, scored = end(data=FEW, test=False), end(data=FEW)
+    assert alone.scores == {} and alone.predictions is None
+    assert scored.scores and scored.predictions is not None
+    bare = replace(scored, scores={}, predictions=None)
+    assert bare == alone
+
+
+def test_what_probes_see_is_stored_beside_the_record() -> None:
+    trial = partial(
+        training.fit,
+        model=LeNet,
+        data=FEW,
+        recipe=Recipe(epochs=1, batch_size=16),
+        probes=(sizes, first_bias),
+    )
+    record = experiment.execute(Run.of("grid", "a", "smoke", 5, trial))
+    assert set(record.artefacts) == {"sizes.npz", "first_bias.npz"}
+    seen = record.arrays("sizes.npz")
+    assert seen["test"] == 400 and seen["seed"] == 5
+    bias = record.arrays("first_bias.npz")["bias"]
+    assert bias.shape == (6,) and bias.any()
+    plain = partial(trial, probes=())
+    assert identity.key(plain) == record.key
+    again = play(plain(seed=5))[1]
+    assert record.scores == again.scores  # looking changed nothing
+
+
+def sizes(trained: training.Trained) -> dict[str, NDArray[Any]]:
+    assert not trained.network.training
+    found = {"test": len(trained.splits.test), "seed": trained.seed}
+    return {name: np.array(value) for name, value in found.items()}
+
+
+def first_bias(trained: training.Trained) -> dict[str, NDArray[Any]]:
+    return {"bias": trained.network.get_parameter("0.bias").detach().numpy()}

@@ -5,15 +5,19 @@ from __future__ import annotations
 from coursework.claims import (
     Claim,
     Verdict,
+    activations,
     best_evidence,
     decide,
     mnist_zoo,
     numpy_mlp,
+    residual,
 )
 
 CLAIMS: tuple[Claim, ...] = (
     *numpy_mlp.CLAIMS,
+    *activations.CLAIMS,
     *mnist_zoo.CLAIMS,
+    *residual.CLAIMS,
 )
 
 

@@ -114,10 +114,45 @@ class Beyond:
 
 
 @dataclass(frozen=True)
+class Gain:
+    """``first`` gains more over its control than ``second`` over its own.
+
+    Each is a pair: a variant and its control; paired over shared seeds.
+    """
+
+    grid: str
+    first: tuple[str, str]
+    second: tuple[str, str]
+    margin: float = 0.0
+    measure: str = "accuracy"
+
+    def find(self, lookup: Lookup) -> Finding:
+        """Test the difference of both differences against the margin."""
+        measure = named(MEASURES, self.measure, "measure")
+        runs = grouped(lookup(self.grid))
+        used: list[Record] = []
+        gains = []
+        for pair in (self.first, self.second):
+            ours, control = (_variant(runs, n, self.grid) for n in pair)
+            values, base = by_seed(ours, control, measure)
+            gains.append([a - b for a, b in zip(values, base, strict=True)])
+            used += [*ours, *control]
+        difference = stats.paired(gains[0], gains[1])
+        return Finding(
+            f"gain in {self.measure}, {self.first[0]} against {self.second[0]}",
+            difference,
+            difference.p_above(self.margin),
+            difference.p_below(self.margin),
+            self.margin,
+            tuple(used),
+        )
+
+
+@dataclass(frozen=True)
 class Every:
     """All of several rules hold; one that fails refutes the whole."""
 
-    rules: tuple[Above | Within | Beyond, ...]
+    rules: tuple[Above | Within | Beyond | Gain, ...]
 
     def find(self, lookup: Lookup) -> Finding:
         """Combine: the weakest support, the strongest refutation."""
@@ -135,7 +170,7 @@ class Every:
         )
 
 
-Rule = Above | Within | Beyond | Every
+Rule = Above | Within | Beyond | Gain | Every
 
 
 def _what(rule: Above | Within) -> str:
@@ -217,12 +252,51 @@ def overfitting(record: Record) -> float:
     return float(last["validation_loss"] - last["train_loss"])
 
 
+def fits(record: Record) -> float:
+    """Share of a stack's networks that get every training point right."""
+    return record.scores["fits"]
+
+
+def misses(record: Record) -> float:
+    """Share of a stack's networks that do not fit."""
+    return 1 - record.scores["fits"]
+
+
+def train_loss(record: Record) -> float:
+    """Training loss of the last epoch, nats per example."""
+    return float(record.history[-1]["train_loss"])
+
+
+def gradient_spread(record: Record) -> float:
+    """How far first and last unit's gradients lie apart before training.
+
+    The absolute logarithm of their ratio; reads the artefact ``flow.npz``.
+    """
+    gradient = record.arrays("flow.npz")["gradient"][0]
+    return abs(math.log(gradient[0] / gradient[-1]))
+
+
+def gate_range(record: Record) -> float:
+    """Read the largest minus the smallest gate of an SE block.
+
+    The mean over pictures and blocks; reads the artefact ``gates.npz``.
+    """
+    gates = record.arrays("gates.npz")
+    ranges = [v.mean() for k, v in gates.items() if k.startswith("range")]
+    return float(sum(ranges) / len(ranges))
+
+
 MEASURES: Mapping[str, Measure] = {
     "accuracy": final_accuracy,
+    "fits": fits,
+    "misses": misses,
     "first accuracy": first_accuracy,
     "late rise": late_rise,
     "seconds": seconds,
     "log seconds": log_seconds,
     "log seconds per multiply-add": log_seconds_per_multiply_add,
     "overfitting": overfitting,
+    "train loss": train_loss,
+    "gradient spread": gradient_spread,
+    "gate range": gate_range,
 }

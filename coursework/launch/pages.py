@@ -94,7 +94,7 @@ def benchmarks_page() -> str:
             )
         ]
         keys = [c for c in frame if c not in NUMBERS]
-        wide = frame.set_index(keys)["shown"].unstack("peer")
+        wide = frame.set_index(keys)["shown"].unstack("peer", fill_value="–")
         wide = wide.rename_axis(columns=None).reset_index()
         where = made["environment"]
         parts.append(

@@ -97,20 +97,33 @@ def stochastic_depth(rate: float) -> nn.Module:
     return layer
 
 
-def drop_block(rate: float) -> nn.Module:
-    """Drop squares of 3 × 3 places :cite:p:`ghiasi2018dropblock`."""
-    guard_torchvision()
-    from torchvision.ops import DropBlock2d  # noqa: PLC0415
+class DropBlock(nn.Module):
+    """Drop squares of 3 × 3 places :cite:p:`ghiasi2018dropblock`.
 
-    layer: nn.Module = DropBlock2d(rate, block_size=3)
-    return layer
+    Where a map is smaller than such a square, it drops single places.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Drop in training; keep the shape (N, C, H, W)."""
+        guard_torchvision()
+        from torchvision.ops import drop_block2d  # noqa: PLC0415
+
+        size = 3 if min(maps.shape[-2:]) >= 3 else 1
+        dropped: Tensor = drop_block2d(
+            maps, self.rate, size, training=self.training
+        )
+        return dropped
 
 
 # Each entry makes what drops a branch, or parts of it, at a rate in training.
 DROPS: Mapping[Drop, Callable[[float], nn.Module]] = {
     "nothing": lambda rate: nn.Identity(),
     "stochastic-depth": stochastic_depth,
-    "drop-block": drop_block,
+    "drop-block": DropBlock,
 }
 
 
