@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 from tyro.conf import Positional, arg
 
+from coursework.launch.options import Options
+
 if TYPE_CHECKING:
     from coursework.launch.notebooks import Notebook
 
@@ -155,6 +157,20 @@ def record(
     return 0
 
 
+def train(options: Annotated[Options, arg(name="")]) -> int:
+    """Train one network of a practical, apart from all grids and evidence."""
+    from coursework.launch import adhoc  # noqa: PLC0415
+
+    try:
+        done = adhoc.train(options)
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on", file=sys.stderr)
+        return 130
+    for line in adhoc.summary(done):
+        print(line)
+    return 0
+
+
 def doctor() -> int:
     """Look this machine over and say what to do about each fault."""
     from coursework.launch import doctor as look  # noqa: PLC0415
@@ -173,6 +189,7 @@ def main() -> None:
         "list": list_,
         "data": data,
         "record": record,
+        "train": train,
         "doctor": doctor,
     }
     try:

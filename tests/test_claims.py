@@ -300,3 +300,56 @@ def test_the_catalogue_corrects_within_a_practical(
     monkeypatch.setattr(catalogue, "CLAIMS", (one, replace(two, practical="p")))
     statuses = [v.status for v in catalogue.verdicts()]
     assert statuses == ["undecided", "undecided"]
+
+
+def test_beyond_is_the_opposite_of_within() -> None:
+    plant(0.02, "apart")
+    plant(0.0, "alike")
+    plant(0.0045, "open")
+    found = [
+        verdict(Beyond(grid, "a", "b", margin=0.005)).status
+        for grid in ("apart", "alike", "open")
+    ]
+    assert found == ["supported", "refuted", "undecided"]
+
+
+@pytest.mark.parametrize(
+    ("gap", "status"),
+    [(0.02, "supported"), (-0.02, "refuted"), (0.0, "undecided")],
+)
+def test_gain_compares_two_paired_differences(gap: float, status: str) -> None:
+    trials.evidence(
+        "g",
+        {
+            "control a": list(BASE),
+            "a": list(BASE + 0.01 + gap + STEADY),
+            "control b": list(BASE[::-1]),
+            "b": list(BASE[::-1] + 0.01),
+        },
+    )
+    seen = verdict(Gain("g", ("a", "control a"), ("b", "control b")))
+    assert seen.status == status
+    assert seen.finding is not None
+    above = p_value(gap, 0.0, "greater")
+    assert seen.finding.support == pytest.approx(above)
+    assert len(seen.finding.records) == 20
+
+
+def test_measures_of_costs_and_losses() -> None:
+    record = planted("a", 0, 0.9, validation=[0.5, 0.9])
+    record.history[-1]["train_loss"] = 0.25  # type: ignore[index]
+    measured = {
+        name: rules.MEASURES[name](record)
+        for name in (
+            "overfitting",
+            "train loss",
+            "log seconds per multiply-add",
+        )
+    }
+    assert measured == pytest.approx(
+        {
+            "overfitting": 0.75,
+            "train loss": 0.25,
+            "log seconds per multiply-add": -np.log(50 * 11),
+        }
+    )

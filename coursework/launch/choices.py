@@ -1,0 +1,184 @@
+"""Which networks can be asked for by name, and which options each has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from torch import nn
+
+from coursework import identity
+from coursework.launch.options import Options
+from coursework.models.alexnet import AlexNet, R2AlexNet
+from coursework.models.attention import SqueezeExcite
+from coursework.models.densenet import DenseNet, R2DenseNet
+from coursework.models.lenet import LeNet, LeNet1998
+from coursework.models.residual import SKIPS, Skip
+from coursework.models.resnet import DEPTHS, ResNet, r2_resnet
+from coursework.models.vgg import VGG, r1_vgg
+from coursework.models.vit import R1ViT, vit_mnist
+from coursework.recipe import at_least, named
+
+Network = Callable[[], nn.Module]
+# The options that only some networks have, with a value off the default.
+OTHERS: Mapping[str, Any] = {
+    "residual": "none",
+    "batch_norm": False,
+    "growth_rate": 1,
+    "ratio": 1,
+}
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network to choose, and the pictures that it takes.
+
+    ``build`` binds the options that the network has; it is called with the
+    side of the pictures, which is ``side`` unless another one is asked for.
+    """
+
+    build: Callable[[Options, int], Network]
+    side: int = 224
+    channels: int = 1
+
+
+def skip(options: Options) -> Skip:
+    """Check the name of a join; ValueError lists those there are."""
+    return named({name: name for name in SKIPS}, options.residual, "residual")
+
+
+def resnet(
+    depth: int, options: Options, side: int, *, gated: bool = False
+) -> Network:
+    """Bind a standard ResNet, or if ``gated`` an SE-ResNet."""
+    gates = partial(SqueezeExcite, ratio=options.ratio)
+    return partial(
+        ResNet,
+        depth,
+        channels=1,
+        classes=10,
+        attention=gates if gated else None,
+        batch_norm=options.batch_norm,
+        skip=skip(options),
+    )
+
+
+def report_resnet(
+    depth: int, options: Options, side: int, *, gated: bool = False
+) -> Network:
+    """Bind report R2's ResNet, or if ``gated`` its SE-ResNet."""
+    return partial(
+        r2_resnet,
+        depth,
+        batch_norm=options.batch_norm,
+        skip=skip(options),
+        se_ratio=options.ratio if gated else None,
+    )
+
+
+alexnet = partial(AlexNet, channels=1, classes=10)
+densenet = partial(DenseNet, channels=1, classes=10)
+
+# A plain name is the standard form, "r1-" and "r2-" what a report trained.
+# "densenet" is report R2's as well, whose blocks its option was made for.
+MODELS: Mapping[str, Model] = {
+    "lenet": Model(lambda o, side: partial(LeNet, side=side), 28),
+    "lenet1998": Model(lambda o, side: partial(LeNet1998, side=side), 28),
+    "alexnet": Model(lambda o, side: alexnet),
+    "se-alexnet": Model(
+        lambda o, side: partial(
+            alexnet, attention=partial(SqueezeExcite, ratio=o.ratio)
+        )
+    ),
+    "vgg11": Model(lambda o, side: partial(VGG, channels=1, classes=10)),
+    **{f"resnet{d}": Model(partial(resnet, d)) for d in DEPTHS},
+    **{f"se-resnet{d}": Model(partial(resnet, d, gated=True)) for d in DEPTHS},
+    "densenet": Model(
+        lambda o, side: partial(R2DenseNet, growth=o.growth_rate), channels=3
+    ),
+    "densenet121": Model(
+        lambda o, side: partial(densenet, growth=o.growth_rate)
+    ),
+    "vit": Model(lambda o, side: partial(vit_mnist, image_size=side), 28),
+    "r1-vgg": Model(lambda o, side: r1_vgg, 28),
+    "r1-vit": Model(
+        lambda o, side: partial(R1ViT, image_size=side, patch_size=side // 4),
+        28,
+    ),
+    "r2-alexnet": Model(lambda o, side: R2AlexNet, channels=3),
+    "r2-se-alexnet": Model(
+        lambda o, side: partial(R2AlexNet, se_ratio=o.ratio), channels=3
+    ),
+    **{
+        f"r2-resnet{d}": Model(partial(report_resnet, d), channels=3)
+        for d in DEPTHS
+    },
+    **{
+        f"r2-se-resnet{d}": Model(
+            partial(report_resnet, d, gated=True), channels=3
+        )
+        for d in DEPTHS
+    },
+}
+
+
+@dataclass(frozen=True)
+class Practical:
+    """The networks of a practical, and the data sets that they take."""
+
+    models: Mapping[str, Model]
+    datasets: Sequence[str]
+
+
+PRACTICALS: Mapping[str, Practical] = {
+    "mnist-zoo": Practical(MODELS, ("mnist", "digits")),
+}
+
+
+def choose(options: Options) -> Model:
+    """Look a model up.
+
+    Raises ValueError, naming what is accepted, for an unknown practical,
+    model or data set, and for an option that the model does not have.
+    """
+    practical = named(PRACTICALS, options.practical, "practical")
+    model = named(practical.models, options.model, "model")
+    accepted = {name: name for name in practical.datasets}
+    named(accepted, options.dataset, f"data set of {options.practical}")
+    at_least("growth_rate", options.growth_rate, 1)
+    for name in OTHERS:
+        given = getattr(options, name)
+        if given != getattr(Options, name) and not has(model, name, options):
+            flag = name.replace("_", "-")
+            told = f"no-{flag}" if given is False else f"{flag} {given}"
+            users = [
+                other
+                for other, entry in practical.models.items()
+                if has(entry, name, options)
+            ]
+            raise ValueError(
+                f"{options.model} has no use for --{told}; leave it out or "
+                f"take one of: {', '.join(users)}"
+            )
+    return model
+
+
+def has(model: Model, name: str, options: Options) -> bool:
+    """Tell whether a model would be another one with an option changed."""
+    keys = {
+        identity.key(bind(model, replace(options, **{name: value})))
+        for value in (getattr(Options, name), OTHERS[name])
+    }
+    return len(keys) > 1
+
+
+def bind(model: Model, options: Options) -> Network:
+    """Bind the options that a model has."""
+    return model.build(options, side_of(model, options))
+
+
+def side_of(model: Model, options: Options) -> int:
+    """Return the side of the pictures that a model is to see."""
+    return model.side if options.side is None else options.side

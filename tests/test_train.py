@@ -1,0 +1,395 @@
+"""``coursework train``: what each option does, errors, and a lookup apart."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+from coursework import cli, experiment, identity, paths, records, training
+from coursework.experiment import Run
+from coursework.launch import adhoc, choices
+from coursework.launch.choices import MODELS
+from coursework.launch.options import Options
+from coursework.models.residual import SKIPS
+from coursework.records import ADHOC, Record
+from coursework.trial import Epoch
+from tests import trials
+from tests.test_cli import HEAVY
+from tests.trials import notes, tiny
+
+LENET = "train mnist-zoo --model lenet --dataset digits --train 64 --epochs 2"
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Keep to one core, and make sums come in one order."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail the test if a run is begun, which is what reads the data."""
+
+    def begun(*_: object, **__: object) -> Record:
+        raise AssertionError("a run was begun")
+
+    monkeypatch.setattr(experiment, "execute", begun)
+
+
+def command(
+    line: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> tuple[int, list[str]]:
+    """Run a command line in this process: exit status and what it said."""
+    monkeypatch.setattr(sys, "argv", ["coursework", *line.split()])
+    monkeypatch.setenv("COLUMNS", "300")
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    said = capsys.readouterr()
+    assert "Traceback" not in said.err
+    return int(caught.value.code or 0), (said.out + said.err).splitlines()
+
+
+def asked(model: str = "lenet", **changes: Any) -> Options:
+    return Options(practical="mnist-zoo", model=model, **changes)
+
+
+def network(cell: Run) -> Any:
+    return cell.trial.keywords["model"]
+
+
+def count(cell: Run) -> int:
+    with torch.device("meta"):
+        return sum(p.numel() for p in network(cell)().parameters())
+
+
+def outputs(cell: Run) -> torch.Tensor:
+    """Run a cell's network, always from the same weights, on one picture."""
+    torch.manual_seed(0)
+    built = network(cell)().eval()
+    generator = torch.Generator().manual_seed(1)
+    view = cell.trial.keywords["view"]
+    shape = (1, view.channels, view.side, view.side)
+    with torch.no_grad():
+        logits: torch.Tensor = built(torch.randn(shape, generator=generator))
+    return logits
+
+
+SIDED = ("lenet", "lenet1998", "vit", "r1-vit")  # the side is theirs
+NETWORK: list[tuple[str, dict[str, Any]]] = [
+    *(("resnet18", {"residual": skip}) for skip in SKIPS if skip != "add"),
+    ("se-resnet18", {"residual": "reverse-subtract"}),
+    ("r2-resnet18", {"residual": "multiply"}),
+    ("r2-se-resnet18", {"residual": "none"}),
+    ("resnet18", {"batch_norm": False}),
+    ("r2-resnet18", {"batch_norm": False}),
+    ("densenet", {"growth_rate": 16}),
+    ("densenet121", {"growth_rate": 16}),
+    ("se-alexnet", {"ratio": 8}),
+    ("r2-se-alexnet", {"ratio": 8}),
+    ("se-resnet18", {"ratio": 8}),
+    ("r2-se-resnet34", {"ratio": 2}),
+    *((model, {"side": 32}) for model in SIDED),
+]
+TRAINING: list[dict[str, Any]] = [
+    {"epochs": 11},
+    {"lr": 0.01},
+    {"batch_size": 64},
+    {"batch_size": None},
+    {"optimiser": "sgd"},
+    {"schedule": "cosine"},
+    {"precision": "float32"},
+    {"train": 100},
+    {"side": 32},
+    {"dataset": "digits"},
+    {"test": True},
+]
+
+
+@pytest.mark.parametrize(("model", "change"), NETWORK)
+def test_an_option_changes_the_network(
+    model: str, change: dict[str, Any]
+) -> None:
+    small = {} if model in ("r2-se-alexnet", *SIDED) else {"side": 64}
+    one, other = (adhoc.cell(asked(model, **small, **c)) for c in ({}, change))
+    assert one.key != other.key
+    assert identity.key(network(one)) != identity.key(network(other))
+    if "residual" not in change:
+        assert count(one) != count(other)
+    assert not torch.equal(outputs(one), outputs(other))
+
+
+@pytest.mark.parametrize("change", TRAINING)
+def test_an_option_changes_the_training(change: dict[str, Any]) -> None:
+    one, other = adhoc.cell(asked()), adhoc.cell(asked(**change))
+    assert one.key != other.key and one.seed == other.seed
+
+
+def test_every_option_was_seen_to_change_something() -> None:
+    seen = {name for _, change in NETWORK for name in change}
+    seen |= {name for change in TRAINING for name in change}
+    every = {field.name for field in dataclasses.fields(Options)}
+    assert every - seen == {"practical", "model", "seed"}
+    one, other = adhoc.cell(asked()), adhoc.cell(asked(seed=3))
+    assert (one.key, other.seed) == (other.key, 3) and one.name != other.name
+    keys = {
+        identity.key(choices.bind(entry, asked())) for entry in MODELS.values()
+    }
+    assert len(keys) == len(MODELS)
+
+
+def test_options_are_tried_off_their_defaults() -> None:
+    assert set(choices.OTHERS) < {f.name for f in dataclasses.fields(Options)}
+    for name, value in choices.OTHERS.items():
+        assert value != getattr(Options, name)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_takes_its_own_pictures(model: str) -> None:
+    random = torch.get_rng_state()
+    cell = adhoc.cell(asked(model))
+    assert torch.equal(torch.get_rng_state(), random)  # no weight was drawn
+    view = cell.trial.keywords["view"]
+    with torch.device("meta"), torch.no_grad():
+        built = network(cell)()
+        logits = built(torch.zeros(2, view.channels, view.side, view.side))
+    assert logits.shape == (2, 10)
+    assert identity.key(network(cell)) == identity.key(
+        identity.build(identity.describe(network(cell)))
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters"),
+    [
+        ("lenet", 44_426),
+        ("lenet1998", 61_706),
+        ("r1-vgg", 23_423_242),
+        ("vit", 139_018),
+        ("r1-vit", 208_522),
+        ("densenet", 359_490),
+        ("r2-alexnet", 50_854_018),
+        ("r2-resnet18", 11_702_530),
+        ("r2-resnet34", 21_814_402),
+        ("r2-resnet50", 57_390_658),
+        ("r2-resnet101", 115_428_930),
+        ("r2-se-resnet18", 11_791_610),  # ratio 16
+        ("r2-se-resnet34", 21_975_598),
+        # torchvision's, for one channel of pictures and ten classes
+        ("resnet18", 11_689_512 - 2 * 64 * 49 - 990 * 513),
+        ("vgg11", 132_863_336 - 2 * 64 * 9 - 990 * 4097),
+        ("alexnet", 61_100_840 - 2 * 64 * 121 - 990 * 4097),
+        ("densenet121", 7_978_856 - 2 * 64 * 49 - 990 * 1025),
+    ],
+)
+def test_a_name_stands_for_the_network_it_says(
+    model: str, parameters: int
+) -> None:
+    assert count(adhoc.cell(asked(model))) == parameters
+
+
+@pytest.mark.usefixtures("no_run")
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("zoo --model lenet", ["practical 'zoo'", "'mnist-zoo'"]),
+        ("mnist-zoo --model lenett", ["'lenett'", "'lenet'", "'densenet'"]),
+        ("mnist-zoo --model lenet --dataset moons", ["'moons'", "'digits'"]),
+        (
+            "mnist-zoo --model lenet --ratio 8",
+            ["lenet has no use for --ratio 8", "se-resnet18", "se-alexnet"],
+        ),
+        (
+            "mnist-zoo --model resnet18 --growth-rate 16",
+            ["resnet18 has no use for --growth-rate 16", "one of: densenet"],
+        ),
+        (
+            "mnist-zoo --model vgg11 --no-batch-norm",
+            ["vgg11 has no use for --no-batch-norm", "resnet50"],
+        ),
+        (
+            "mnist-zoo --model densenet --residual none",
+            ["densenet has no use for --residual none", "resnet101"],
+        ),
+        ("mnist-zoo --model se-resnet18 --ratio 5", ["ratio is 5 with 64"]),
+        ("mnist-zoo --model se-resnet18 --ratio 0", ["ratio is 0 with 64"]),
+        (
+            "mnist-zoo --model resnet18 --residual plus",
+            ["unknown residual 'plus'", "'add', 'subtract'"],
+        ),
+        (
+            "mnist-zoo --model lenet --residual plus",
+            ["lenet has no use for --residual plus", "r2-resnet18"],
+        ),
+        ("mnist-zoo --model densenet --growth-rate 0", ["growth_rate is 0"]),
+        ("mnist-zoo --model r2-alexnet --side 100", ["100 px", "--side"]),
+        ("mnist-zoo --model resnet18 --side 0", ["0 px", "--side"]),
+        ("mnist-zoo --model lenet --side 8", ["side is 8", "at least 16"]),
+        ("mnist-zoo --model vit --side 30", ["image_size is 30"]),
+        ("mnist-zoo --model lenet --epochs 0", ["epochs is 0"]),
+        ("mnist-zoo --model lenet --lr -1", ["learning_rate is -1"]),
+        ("mnist-zoo --model lenet --train 0", ["train is 0"]),
+        ("mnist-zoo --model lenet --optimiser sdg", ["'sdg'", "adamw"]),
+    ],
+)
+def test_a_wrong_option_is_one_message_before_any_data(
+    line: str,
+    words: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status, said = command(f"train {line}", monkeypatch, capsys)
+    assert status == 2
+    for word in words:
+        assert word in " ".join(said)
+    assert not paths.runs().exists()
+
+
+def test_options_of_the_report_are_taken_by_a_network_without_them() -> None:
+    """At their defaults, as in the report's own command line."""
+    plain = adhoc.cell(asked("resnet18"))
+    given = asked("resnet18", residual="add", growth_rate=32, ratio=16)
+    assert adhoc.cell(given) == plain
+
+
+def stored() -> list[Record]:
+    files = sorted(paths.runs().glob("*.json"))
+    return [records.parse(file.read_bytes(), file) for file in files]
+
+
+def test_a_network_is_trained_once_and_its_test_set_left_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, said = command(LENET, monkeypatch, capsys)
+    assert status == 0
+    (record,) = stored()
+    text = "\n".join(said)
+    assert said[0] == "lenet, digits, seed 0"
+    assert said[1].startswith("epoch 1/2: rate 0.001, train loss ")
+    assert said[2].startswith("epoch 2/2: ")
+    assert "44,426" in text and "281,640" in text and "stand-in" in text
+    accuracy = records.validation(record)
+    assert f"validation accuracy   {accuracy:.4f}" in said
+    assert "test accuracy" not in text and "--test scores it" in text
+    assert said[-1].endswith(str(next(paths.runs().glob("*.json"))))
+    assert (record.grid, record.profile, record.variant) == (
+        "adhoc",
+        "adhoc",
+        "lenet",
+    )
+    assert record.scores == {} and record.predictions is None
+    assert record.data["stand_in"] and record.data["sizes"]["train"] == 64
+    status, again = command(LENET, monkeypatch, capsys)
+    assert status == 0
+    assert not any(line.startswith("epoch") for line in again)
+    assert f"finished on {record.created}" in again[1]
+    assert again[2:] == said[3:] and stored() == [record]
+
+
+def test_the_test_set_is_scored_on_request(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command(LENET, monkeypatch, capsys)
+    status, said = command(f"{LENET} --test", monkeypatch, capsys)
+    assert status == 0 and len(stored()) == 2
+    (record,) = (r for r in stored() if r.scores)
+    assert f"test accuracy         {record.scores['accuracy']:.4f}" in said
+    assert not any("--test scores it" in line for line in said)
+    assert record.correct().mean() == pytest.approx(record.scores["accuracy"])
+    assert record.spec["args"]["test"] is True
+    left = next(r for r in stored() if not r.scores)
+    assert [e["train_loss"] for e in left.history] == [
+        e["train_loss"] for e in record.history
+    ]
+
+
+def test_a_killed_training_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    line = LENET.replace("--epochs 2", "--epochs 4")
+    killed = True
+    real = training.Training.epoch
+    numbers = []
+
+    def epoch(self: training.Training, *arguments: Any) -> Epoch:
+        numbers.append(len(self.history) + 1)
+        if killed and numbers[-1] == 3:
+            raise KeyboardInterrupt
+        return real(self, *arguments)
+
+    monkeypatch.setattr(training.Training, "epoch", epoch)
+    status, said = command(line, monkeypatch, capsys)
+    assert status == 130 and "the same command goes on" in said[-1]
+    assert not stored()
+    killed = False
+    status, said = command(line, monkeypatch, capsys)
+    assert status == 0 and numbers == [1, 2, 3, 3, 4]
+    (record,) = stored()
+    assert [epoch["epoch"] for epoch in record.history] == [1, 2, 3, 4]
+    assert not list(paths.runs().glob(".checkpoints/*.pt"))
+
+
+def grid_cell(profile: str) -> Run:
+    return Run.of("grid", "row", profile, 0, tiny)
+
+
+def test_a_grid_and_a_training_by_hand_do_not_find_each_others_runs() -> None:
+    by_hand = experiment.execute(grid_cell(ADHOC))
+    assert records.find(tiny, 0) is None
+    assert records.find(tiny, 0, profile=ADHOC) == by_hand
+    once = dict.fromkeys(experiment.PROFILES, 1)
+    (made,) = experiment.run(
+        "grid", lambda _: {"row": tiny}, profile="standard", seeds=once
+    )
+    assert len(notes("start")) == 2 and made.profile == "standard"
+    assert made.key == by_hand.key and made.name != by_hand.name
+    assert records.find(tiny, 0, profile="standard") == made
+    assert experiment.execute(grid_cell(ADHOC)) == by_hand
+    assert made.artefact("note.txt") == by_hand.artefact("note.txt")
+    folders = {path.parent for path in paths.runs().rglob("note.txt")}
+    assert len(folders) == 2 and len(stored()) == 2
+
+
+def test_evidence_is_not_shown_as_a_training_by_hand() -> None:
+    made = experiment.execute(grid_cell("standard"))
+    records.promote([made])
+    records.run_file(made.key, 0).unlink()
+    assert records.find(tiny, 0) == made
+    assert records.find(tiny, 0, profile=ADHOC) is None
+    assert experiment.execute(grid_cell(ADHOC)).profile == ADHOC
+    assert len(notes("start")) == 2
+
+
+def test_runs_by_hand_are_never_promoted() -> None:
+    by_hand = experiment.execute(grid_cell(ADHOC))
+    fair = trials.planted("row", 1, 0.5)
+    with pytest.raises(ValueError, match=r"-0-adhoc comes from .* no ev"):
+        records.promote([fair, by_hand])
+    assert not paths.results().exists()
+
+
+def test_help_is_light_and_names_every_option() -> None:
+    code = (
+        "import sys\n"
+        "sys.argv = ['coursework', 'train', '--help']\n"
+        "from coursework.cli import main\n"
+        "try:\n    main()\n"
+        "except SystemExit as end:\n    assert not end.code\n"
+        f"print('heavy', [m for m in {HEAVY} if m in sys.modules])\n"
+    )
+    said = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert said.splitlines()[-1] == "heavy []"
+    for field in dataclasses.fields(Options):
+        if field.name != "practical":
+            assert f"--{field.name.replace('_', '-')}" in said
