@@ -215,19 +215,23 @@ def main() -> None:
 def _parameters(
     chosen: list[Notebook], settings: tuple[str, ...], stand_in: bool
 ) -> dict[str, Any]:
-    """Say for each notebook which of its parameters are set to what."""
+    """Say for each notebook which of its parameters are set to what.
+
+    A setting goes to the notebooks that have it; ValueError if none has.
+    """
     from coursework.data import sets  # noqa: PLC0415
+    from coursework.recipe import named  # noqa: PLC0415
 
     given = _parse(settings)
     if "dataset" in given:
         sets.loader(given["dataset"])
-    for notebook in chosen:
-        notebook.check(given)
-    swap = {"dataset": "digits"} if stand_in else {}
+    known = dict.fromkeys(key for book in chosen for key in book.parameters)
+    for key in given:
+        named(known, key, f"parameter of {', '.join(b.name for b in chosen)}")
+    swapped = given | ({"dataset": "digits"} if stand_in else {})
     return {
-        notebook.name: given
-        | {k: v for k, v in swap.items() if k in notebook.parameters}
-        for notebook in chosen
+        book.name: {k: v for k, v in swapped.items() if k in book.parameters}
+        for book in chosen
     }
 
 

@@ -18,7 +18,7 @@ from coursework.models.alexnet import AlexNet, R2AlexNet
 from coursework.models.attention import SqueezeExcite
 from coursework.models.densenet import DenseNet, R2DenseNet
 from coursework.models.lenet import LeNet, LeNet1998
-from coursework.models.residual import SKIPS, Skip, Unit
+from coursework.models.residual import SKIPS, Drop, Skip, Unit
 from coursework.models.resnet import ResNet, r2_resnet, resnet18, resnet50
 from coursework.models.vgg import VGG, r1_vgg
 
@@ -245,12 +245,14 @@ JOINED: dict[Skip, Callable[[Tensor, Tensor], Tensor]] = {
     "subtract": lambda s, h: s - h,
     "reverse-subtract": lambda s, h: h - s,
     "multiply": lambda s, h: s * h,
+    "rezero": lambda s, h: s,  # its factor starts at zero
+    "layer-scale": lambda s, h: s + 0.1 * h,
     "none": lambda s, h: h,
 }
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("skip", SKIPS)
+@pytest.mark.parametrize("skip", JOINED)
 def test_a_unit_joins_after_attention(skip: Skip, stride: int) -> None:
     """The gate works on the normalised branch alone, as in SE-ResNet."""
     network = make(partial(tiny_resnet, attention=quarter, skip=skip))
@@ -264,6 +266,53 @@ def test_a_unit_joins_after_attention(skip: Skip, stride: int) -> None:
     assert unit(maps).shape == (2, 8 * stride, 6 // stride, 6 // stride)
     expected = JOINED[skip](shortcut, branch).clamp(min=0)
     torch.testing.assert_close(unit(maps), expected)
+
+
+def test_concatenation_maps_both_halves_back() -> None:
+    join = SKIPS["concatenate"](3)
+    assert isinstance(join, nn.Module)
+    weights = torch.randn(3, 6)
+    with torch.no_grad():
+        join.get_parameter("project.weight").copy_(weights[:, :, None, None])
+    s, h = draw(2, (3, 4, 4)), draw(2, (3, 4, 4)).flip(0)
+    expected = torch.einsum("oc,nchw->nohw", weights[:, :3], s)
+    expected += torch.einsum("oc,nchw->nohw", weights[:, 3:], h)
+    torch.testing.assert_close(join(s, h), expected)
+
+
+def test_a_plain_network_has_no_shortcuts_at_all() -> None:
+    idle, plain = (tiny_resnet(skip=skip) for skip in ("none", "plain"))
+    # Three shortcuts of 1×1 with a norm: from 8, 16 and 32 maps to twice.
+    shortcuts = sum(2 * c * c + 4 * c for c in (8, 16, 32))
+    sizes = [sum(p.numel() for p in n.parameters()) for n in (idle, plain)]
+    assert sizes[0] - sizes[1] == shortcuts
+    pictures = draw(2, (1, 64, 64))
+    plain.load_state_dict(idle.state_dict(), strict=False)
+    outputs = [network.eval()(pictures) for network in (idle, plain)]
+    torch.testing.assert_close(*outputs)
+
+
+@pytest.mark.parametrize("drop", ["stochastic-depth", "drop-block"])
+def test_branches_are_dropped_in_training_alone(drop: Drop) -> None:
+    torch.manual_seed(0)
+    network = tiny_resnet(drop=drop, drop_rate=0.5)
+    whole = tiny_resnet()
+    whole.load_state_dict(network.state_dict())
+    pictures = draw(4, (1, 64, 64))
+    torch.testing.assert_close(network.eval()(pictures), whole.eval()(pictures))
+    units = [m for m in network.modules() if isinstance(m, Unit)]
+    maps = torch.ones(4000, 8, 4, 4)
+    last = units[-1].drop.train()(maps)
+    # A square of 3 × 3 takes its neighbours along, so the share is rough.
+    assert float((last == 0).float().mean()) == pytest.approx(0.5, abs=0.1)
+    assert float(last.mean()) == pytest.approx(1, abs=0.05)
+    rates = [
+        float((unit.drop.train()(maps) == 0).float().mean()) for unit in units
+    ]
+    assert rates == sorted(rates) and rates[0] < 0.1
+    if drop == "stochastic-depth":  # a picture's branch goes as a whole
+        kept = (last != 0).flatten(1)
+        assert (kept.all(1) | ~kept.any(1)).all()
 
 
 def test_gates_against_numpy() -> None:

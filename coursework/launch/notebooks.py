@@ -62,11 +62,6 @@ class Notebook:
                 }
         raise ValueError(f"{self.path} has no cell tagged 'parameters'")
 
-    def check(self, parameters: Parameters) -> None:
-        """Raise ValueError for a parameter that the notebook does not have."""
-        for name in parameters:
-            named(self.parameters, name, f"parameter of {self.name}")
-
 
 @dataclass
 class Execution:
