@@ -14,13 +14,18 @@ How a number comes to be, in one direction::
 ``mlp``         the numpy network and its trial
 ``models``      torch networks, one family a file
 ``training``    the torch trial; ``checkpoints`` what it needs to go on
+``precision``   when bfloat16 pays; ``probes`` what a trained network shows
+``stacked``     the trial of many tiny networks at once; ``stacks`` reads it
+``outline``     a network's layers, shapes and costs; ``meanfield`` theory
 ``tasks``       the loss and the scores that go together
 ``metrics``     scores of arrays; ``stats`` intervals and paired differences
 ``identity``    what names a run; ``provenance`` who and what made it
 ``experiment``  grids of variants, and running what is missing of them
 ``records``     a finished run as JSON; tables and curves of many
 ``claims``      a statement, the rule that decides it, the verdict
-``figures``     tables in, axes out; ``show`` what a page displays besides
+``figures``     tables in, axes out; ``drawings``, ``flows``, ``gating`` and
+                ``figures_activations`` are those of single practicals
+``show``        what a page displays besides; ``cards`` single networks
 ``launch``      worker pool, notebook runner, pages, report, doctor
 ``cli``         the command ``coursework``
 

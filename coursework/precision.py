@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import time
-
 import torch
 from torch import nn
 
@@ -22,8 +19,8 @@ def choose_precision(
 ) -> Precision:
     """Resolve "auto" to the precision that a network trains faster in.
 
-    bfloat16 pays for convolutions over many channels alone (see the page
-    Benchmarks), and only on a device that was measured to be fast at it.
+    As measured (page Benchmarks, "precision"), bfloat16 pays for convolutions
+    over many channels alone, and where a device has instructions for it.
     """
     if asked != "auto":
         return asked
@@ -34,26 +31,13 @@ def choose_precision(
     return "bfloat16" if wide and fast_in_bfloat16(device) else "float32"
 
 
-@functools.cache
 def fast_in_bfloat16(device: torch.device) -> bool:
-    """Time a convolution, there and back, in both precisions.
+    """Tell by a device's instructions whether convolutions pay in bfloat16.
 
-    True if bfloat16 is at least 1.2 times as fast.  The fastest of several
-    turns counts, so that other work on the machine does not decide.
+    A property of the device, not a timing: all runs of a grid must come to
+    the same answer, however busy the machine is.
     """
-    maps = torch.ones(8, 64, 14, 14, device=device)
-    maps = maps.to(memory_format=torch.channels_last).requires_grad_()
-    layer = nn.utils.skip_init(nn.Conv2d, 64, 64, 3, device=device)
-    nn.init.ones_(layer.weight)
-    layer = layer.to(memory_format=torch.channels_last)
-
-    def seconds(precision: Precision) -> float:
-        started = time.perf_counter()
-        with autocast(precision, device):
-            total: torch.Tensor = layer(maps).float().mean()
-        torch.autograd.grad(total, maps)[0][0, 0, 0, 0].item()
-        return time.perf_counter() - started
-
-    turns = [(seconds("float32"), seconds("bfloat16")) for _ in range(5)]
-    plain, short = (min(times) for times in zip(*turns, strict=True))
-    return bool(plain > 1.2 * short)
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in asked)

@@ -139,7 +139,8 @@ def arm(
 
 def declare_operations(profile: experiment.Profile) -> experiment.Grid:
     """Every operation with and without batch norm in the branch."""
-    chosen = ("add", "multiply", "none") if profile == "smoke" else tuple(SKIPS)
+    small = profile in ("smoke", "quick")
+    chosen = ("add", "multiply") if small else tuple(SKIPS)
     return {
         f"{skip}, {'norm' if norm else 'no norm'}": arm(
             profile, partial(ResNet, 18, skip=skip, batch_norm=norm)
@@ -172,8 +173,7 @@ def declare_depths(profile: experiment.Profile) -> experiment.Grid:
     }
 
 
-rest = "evidence" if (profile, dataset) == ("quick", "mnist") else profile
-depths = experiment.run("residual-depth", declare_depths, profile=rest)
+depths = experiment.run("residual-depth", declare_depths, profile=profile)
 
 # %% [markdown]
 # ## Experiment: deeper but light
@@ -185,6 +185,9 @@ depths = experiment.run("residual-depth", declare_depths, profile=rest)
 
 
 # %%
+FEW = ("depth 18", "depth 34, DropBlock")  # where time is short
+
+
 def declare_light(profile: experiment.Profile) -> experiment.Grid:
     """Deeper and narrower networks beside ResNet-18."""
     wide = WIDTH[profile]
@@ -207,11 +210,11 @@ def declare_light(profile: experiment.Profile) -> experiment.Grid:
     return {
         name: arm(profile, network, width)
         for name, (network, width) in arms.items()
-        if profile != "smoke" or name in ("depth 18", "depth 34, DropBlock")
+        if profile not in ("smoke", "quick") or name in FEW
     }
 
 
-light = experiment.run("residual-light", declare_light, profile=rest)
+light = experiment.run("residual-light", declare_light, profile=profile)
 show.banner(profile, operations, depths, light)
 
 # %%

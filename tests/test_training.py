@@ -539,28 +539,17 @@ def test_automatic_precision_is_noted_and_used(
         assert timeless(history) == timeless(told)
 
 
-def test_a_narrow_network_is_not_timed(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("instructions", ["avx512_bf16", "amx_tile", None])
+def test_the_instructions_of_a_processor_decide(
+    instructions: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def timed(device: torch.device) -> bool:
-        raise AssertionError("timed")
-
-    monkeypatch.setattr(precision, "fast_in_bfloat16", timed)
-    fit(model=LeNet, precision="auto", epochs=1)
-    with pytest.raises(AssertionError, match="timed"):
-        fit(model=wide, precision="auto", epochs=1)
-
-
-def test_timing_draws_no_random_number() -> None:
-    """Else a run would depend on whether the device was timed before it."""
-    before = torch.get_rng_state()
-    precision.fast_in_bfloat16.cache_clear()
-    answers = {
-        precision.fast_in_bfloat16(torch.device("cpu")) for _ in range(2)
-    }
-    assert len(answers) == 1 and isinstance(answers.pop(), bool)
-    assert precision.fast_in_bfloat16.cache_info().misses == 1
-    assert torch.equal(torch.get_rng_state(), before)
+    for name in ("avx512_bf16", "amx_tile"):
+        has = name == instructions
+        monkeypatch.setattr(
+            torch.cpu, f"_is_{name}_supported", lambda has=has: has
+        )
+    found = precision.fast_in_bfloat16(torch.device("cpu"))
+    assert found == (instructions is not None)
 
 
 def factors(losses: list[float], patience: int) -> list[float]:
