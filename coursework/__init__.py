@@ -23,9 +23,8 @@ How a number comes to be, in one direction::
 ``experiment``  grids of variants, and running what is missing of them
 ``records``     a finished run as JSON; tables and curves of many
 ``claims``      a statement, the rule that decides it, the verdict
-``figures``     tables in, axes out; ``drawings``, ``flows``, ``gating`` and
-                ``figures_activations`` are those of single practicals
-``show``        what a page displays besides; ``cards`` single networks
+``figures``     tables in, axes out; ``show`` what a page displays besides
+``views``       figures and tables of single practicals
 ``launch``      worker pool, notebook runner, pages, report, doctor
 ``cli``         the command ``coursework``
 

@@ -30,7 +30,6 @@ import numpy as np
 from coursework import (
     experiment,
     figures,
-    figures_activations,
     records,
     show,
     stacked,
@@ -40,6 +39,7 @@ from coursework import (
 from coursework.data.moons import moons
 from coursework.models.stack import Stack
 from coursework.recipe import Recipe
+from coursework.views import activations
 
 figures.style()
 
@@ -70,7 +70,7 @@ figures.style()
 # and $\phi$ the normal distribution and its density.)
 
 # %%
-figures_activations.formulas()
+activations.formulas()
 
 # %% [markdown]
 # Each with its derivative as torch computes it, dashed.  Where an output looks
@@ -79,7 +79,7 @@ figures_activations.formulas()
 
 # %%
 show.figure(
-    figures_activations.catalogue(),
+    activations.catalogue(),
     alt="Every activation of the catalogue with its derivative, from -4 to 4",
 )
 
@@ -90,8 +90,8 @@ show.figure(
 
 # %%
 x = np.linspace(-20, 20, 40_001)
-value, slope = figures_activations.response("sigmoid", x)
-_, silu_slope = figures_activations.response("silu", x)
+value, slope = activations.response("sigmoid", x)
+_, silu_slope = activations.response("silu", x)
 lowest, inside = silu_slope.argmin(), np.abs(x) <= 3
 show.markdown(
     f"""
@@ -217,7 +217,7 @@ show.made_of(runs)
 
 # %%
 show.figure(
-    figures_activations.accuracies(runs),
+    activations.accuracies(runs),
     alt="Test accuracy of every network by activation, filled where the "
     "network fits all training points",
 )
@@ -230,7 +230,7 @@ show.figure(
 
 # %%
 by_arm = records.grouped(runs)
-figures_activations.films([run for arm in ARMS for run in by_arm[arm]])
+activations.films([run for arm in ARMS for run in by_arm[arm]])
 
 # %% [markdown]
 # ### Why some do not fit
@@ -240,7 +240,7 @@ figures_activations.films([run for arm in ARMS for run in by_arm[arm]])
 
 # %%
 show.figure(
-    figures_activations.gradients(
+    activations.gradients(
         runs, ("sigmoid", "1/x", "tan", "sign", "straight-through")
     ),
     alt="Gradient norm of the first layer over the steps for sigmoid, 1/x, "

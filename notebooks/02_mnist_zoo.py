@@ -28,7 +28,7 @@ from functools import partial
 
 import pandas as pd
 
-from coursework import cards, drawings, experiment, figures, outline
+from coursework import experiment, figures, outline
 from coursework import probes, records, show, training
 from coursework.data.augment import View
 from coursework.data.sets import loader
@@ -42,6 +42,7 @@ from coursework.models.resnet import ResNet
 from coursework.models.vgg import VGG, r1_vgg
 from coursework.models.vit import R1ViT, ViT, vit_mnist
 from coursework.recipe import Recipe
+from coursework.views import cards, drawings
 
 figures.style()
 

@@ -32,13 +32,14 @@ from typing import Any
 
 import pandas as pd
 
-from coursework import experiment, flows, meanfield, probes, records, show
+from coursework import experiment, meanfield, probes, records, show
 from coursework import figures, training
 from coursework.data.augment import View
 from coursework.data.sets import loader
 from coursework.models.residual import SKIPS, Unit
 from coursework.models.resnet import ResNet
 from coursework.recipe import Recipe
+from coursework.views import flows
 
 figures.style()
 

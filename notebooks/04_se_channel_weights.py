@@ -28,13 +28,14 @@ dataset = "mnist"
 from functools import partial
 
 
-from coursework import experiment, figures, gating, probes, records, show
+from coursework import experiment, figures, probes, records, show
 from coursework import stats, training
 from coursework.data.augment import View
 from coursework.data.sets import loader
 from coursework.models.attention import SqueezeExcite
 from coursework.models.resnet import ResNet
 from coursework.recipe import Recipe
+from coursework.views import gating
 
 figures.style()
 

@@ -13,9 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.text import Text
 from torch import nn
 
-from coursework import drawings, figures
+from coursework import figures
 from coursework.models.attention import SqueezeExcite
 from coursework.models.densenet import DenseLayer, r2_layer
+from coursework.views import drawings
 
 GREY = np.random.default_rng(0).integers(0, 256, (13, 28, 28), np.uint8)
 LABELS = np.arange(13) % 10

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr
 
-from coursework import cards, experiment, flows, gating, probes, training
+from coursework import experiment, probes, training
 from coursework.data.digits import digits
 from coursework.experiment import Grid, Profile
 from coursework.models.attention import SqueezeExcite
 from coursework.models.resnet import ResNet
 from coursework.recipe import Recipe
 from coursework.records import Record, grouped
+from coursework.views import cards, flows, gating
 
 PLAIN = partial(ResNet, 18, channels=1, classes=10, width=8)
 GATED = partial(PLAIN, attention=partial(SqueezeExcite, ratio=4))

@@ -11,8 +11,9 @@ import pandas as pd
 from IPython.display import HTML
 from torch import nn
 
-from coursework import drawings, identity, outline, show
+from coursework import identity, outline, show
 from coursework.records import Record, grouped
+from coursework.views import drawings
 
 
 def models(runs: Sequence[Record]) -> dict[str, Callable[[], nn.Module]]:

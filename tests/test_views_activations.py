@@ -13,10 +13,11 @@ import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
 
-from coursework import figures_activations, records
-from coursework.figures_activations import response
+from coursework import records
 from coursework.models.activations import ACTIVATIONS, ELEMENTWISE
 from coursework.records import Record
+from coursework.views import activations
+from coursework.views.activations import response
 from tests.trials import planted
 
 X = np.linspace(-2.9, 2.9, 30)
@@ -48,13 +49,13 @@ def test_a_channel_is_seen_beside_two_others() -> None:
 
 
 def test_every_activation_has_its_panel_and_row() -> None:
-    axes = figures_activations.catalogue()
+    axes = activations.catalogue()
     drawn = axes.figure.axes
     assert [a.get_title() for a in drawn if a.axison] == list(ACTIVATIONS)
     assert all(len(a.lines) == 2 for a in drawn if a.axison)
-    rows = BeautifulSoup(
-        figures_activations.formulas().data, "html.parser"
-    ).find_all("tr")[1:]
+    rows = BeautifulSoup(activations.formulas().data, "html.parser").find_all(
+        "tr"
+    )[1:]
     assert [row.find_all("td")[0].get_text() for row in rows] == list(
         ACTIVATIONS
     )
@@ -102,7 +103,7 @@ def stack(arm: str, fits: list[float], frames: int = 16) -> Record:
 
 def test_every_network_is_a_dot_and_filled_if_it_fits() -> None:
     runs = [stack("a", [1.0, 0.0, 1.0]), stack("b", [0.0])]
-    axes = figures_activations.accuracies(runs)
+    axes = activations.accuracies(runs)
     groups: Any = axes.collections
     dots = [c.get_offsets().data[:, 0].tolist() for c in groups]
     assert dots == [[100, 100], [50], [], [50]]
@@ -112,14 +113,14 @@ def test_every_network_is_a_dot_and_filled_if_it_fits() -> None:
 
 
 def test_the_gradient_drawn_is_the_first_layers() -> None:
-    axes = figures_activations.gradients([stack("a", [1.0, 0.0])], ["a"])
+    axes = activations.gradients([stack("a", [1.0, 0.0])], ["a"])
     line: Any = axes.lines[0].get_ydata()
-    assert line.tolist() == [figures_activations.FLOOR, 0.5, 0.5]
+    assert line.tolist() == [activations.FLOOR, 0.5, 0.5]
 
 
 def test_films_are_small_captioned_and_lazy() -> None:
     runs = [stack("<a>", [0.0, 1.0]), stack("b", [1.0])]
-    page = BeautifulSoup(figures_activations.films(runs).data, "html.parser")
+    page = BeautifulSoup(activations.films(runs).data, "html.parser")
     captions = [c.get_text() for c in page.find_all("figcaption")]
     assert captions == [
         "<a>: 88 % of training points",

@@ -1,0 +1,1 @@
+"""Figures and tables of single practicals, on top of ``figures``, ``show``."""
