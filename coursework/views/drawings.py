@@ -27,7 +27,8 @@ from coursework.models.densenet import (
     dense_stages,
     transition,
 )
-from coursework.outline import Shape, Step
+from coursework.outline import Step
+from coursework.outline.shapes import Shape
 
 WIDTH = 7  # inches: a figure's in a page
 TEXT = 8.5  # points
