@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.zoo`` measures one pass over the same MNIST pictures, by
 the same network with the same optimiser, SGD with momentum.  The plain way is
-that of :mod:`benchmarks.plain`, with batches of 64.  Ours is
+that of ``benchmarks.plain``, with batches of 64.  Ours is
 ``Training.epoch``: uint8 tensors in memory, precision "auto", and the batch
 size that the table gives.
 """

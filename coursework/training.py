@@ -173,7 +173,9 @@ class Training:
         self.network.train()
         for rows in batches(len(targets), size, self.order, number):
             picked = torch.from_numpy(rows).to(inputs.device)
-            batch = augment.shift(inputs[picked], self.recipe.shift, self.moves)
+            # for bytes index_select is ten times faster than indexing
+            drawn = inputs.index_select(0, picked)
+            batch = augment.shift(drawn, self.recipe.shift, self.moves)
             steps = self.recipe.steps(len(targets))
             rate = factor * self.recipe.rate(self.step, steps)
             loss = self._update(self.view(batch), targets[picked], task, rate)

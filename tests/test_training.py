@@ -501,7 +501,7 @@ def test_bfloat16_trains_nearly_as_float32() -> None:
 
 
 def wide() -> nn.Module:
-    """Build a network with a convolution over 16 channels."""
+    """Build a network of convolutions."""
     return nn.Sequential(
         nn.Conv2d(1, 16, 5, 3),
         nn.ReLU(),
@@ -512,16 +512,15 @@ def wide() -> nn.Module:
 
 
 def narrow() -> nn.Module:
-    """Build a network with dense layers that are wide, and no such maps."""
+    """Build a network with one convolution, as a vision transformer has."""
     return nn.Sequential(
-        nn.Conv2d(1, 15, 28),
-        nn.Conv2d(15, 16, 1),
+        nn.Conv2d(1, 16, 28),
         nn.Flatten(),
         nn.Linear(16, 10),
     )
 
 
-@pytest.mark.parametrize("model", [LeNet, narrow, wide])
+@pytest.mark.parametrize("model", [narrow, wide])
 @pytest.mark.parametrize("fast", [True, False])
 def test_automatic_precision_is_noted_and_used(
     model: Callable[[], nn.Module], fast: bool, monkeypatch: pytest.MonkeyPatch

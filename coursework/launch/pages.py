@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -98,7 +99,8 @@ def benchmarks_page() -> str:
         wide = wide.rename_axis(columns=None).reset_index()
         where = made["environment"]
         parts.append(
-            f"\n## {path.stem}\n\n{show.frame(wide).data}\n\n"
+            f"\n## {path.stem}\n\n{_about(path.stem)}\n\n"
+            f"{show.frame(wide).data}\n\n"
             f"{escape(where['device'])}, {made['date']}, commit "
             f"{(where['commit'] or '–')[:7]}, numpy {where['numpy']}, torch "
             f"{where['torch']}, scikit-learn {where['scikit-learn']}; "
@@ -106,6 +108,12 @@ def benchmarks_page() -> str:
             f"benchmarks.{path.stem}` to measure again.\n"
         )
     return "\n".join(parts)
+
+
+def _about(benchmark: str) -> str:
+    """Read what a benchmark's module says of itself, unexecuted."""
+    source = (paths.PROJECT / f"benchmarks/{benchmark}.py").read_text()
+    return ast.get_docstring(ast.parse(source)) or ""
 
 
 def in_toc() -> list[str]:

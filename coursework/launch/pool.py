@@ -92,6 +92,9 @@ def _context(runs: Iterable[Run], jobs: int) -> Any:
     threads = max(1, (os.cpu_count() or 1) // jobs)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
+    # glibc would hand each large map back to the system and fault it in again
+    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**33))
+    os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**34))
     context = multiprocessing.get_context("forkserver")
     modules = identity.modules([run.spec for run in runs])
     late = {LATE_IMPORTS[name] for name in modules & set(LATE_IMPORTS)}
