@@ -5,16 +5,17 @@ from __future__ import annotations
 import ast
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
 import pandas as pd
 
-from coursework import paths, records, show
+from coursework import paths, records, show, stacks
 from coursework.claims import catalogue
 from coursework.launch import batch
 from coursework.launch.notebooks import notebooks
+from coursework.records import Record
 
 BOOK = paths.PROJECT / "book"
 NUMBERS = ("ratio", "low", "high", "n", "shown")  # not what tells rows apart
@@ -72,9 +73,17 @@ def evidence_page() -> str:
             parts.append(
                 f"\nProfile `{profile}`, {len(runs)} runs, "
                 f"{{download}}`{file} <../{file}>`\n\n"
-                f"{show.results(runs, link=False).data}\n"
+                f"{_results(runs)}\n"
             )
     return "\n".join(parts)
+
+
+def _results(runs: Sequence[Record]) -> str:
+    """Show a grid's table; where a run holds many networks, theirs."""
+    if "networks" not in runs[0].notes:
+        return str(show.results(runs, link=False).data)
+    table = show.frame(stacks.summary(runs))
+    return f"{table.data}{show.made_of(runs).data}"
 
 
 def benchmarks_page() -> str:
