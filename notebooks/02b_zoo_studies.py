@@ -64,7 +64,8 @@ show.source(DenseLayer)
 
 # %% [markdown]
 # The control without skips hands on as many maps, each computed anew; it has
-# more weights, so if skips did nothing it should not be worse.  An SE block
+# more weights, so it is worse only if skips do something that weights can't.
+# An SE block
 # reads a gate for each map from the means of all, through a layer that is
 # narrower by the ratio:
 
@@ -244,8 +245,10 @@ show.claims("02_mnist_zoo", only=(35, 38, 39))
 # - MNIST is easy: where every network ends near the top, a setting that would
 #   matter on harder pictures may seem not to.
 # - One learning rate for all growth rates; a wider network may want another.
-# - The network without skips differs in two things, skips and weights: it has
-#   more of the latter, which is the side of caution for the claim.
+# - The network without skips differs in two things, skips and weights, and has
+#   more than twice as many of the latter.  If it does as well, skips are not
+#   needed where weights are free; whether they are what makes few weights do,
+#   a narrower control with as many weights would tell, which is not here.
 #
 # ## Exercises
 #
