@@ -244,11 +244,17 @@ show.figure(
 show.claims("02_mnist_zoo", only=(13, 40))
 
 # %% [markdown]
-# Why resizing can't be augmentation: it gives the network the same picture in
-# every epoch.  What it changes is the network, whose layers see more places;
-# where accuracy changes, that is why.  Scoring in training mode is not one
-# error but several: dropout makes an accuracy too low, batch statistics make
-# it depend on which pictures happen to share a batch.
+# On resizing: the rule asks what it *does*, and the gap between both losses is
+# what augmentation is made for.  As to the *reason*, a resized digit is the same
+# in every epoch, so nothing is added to what the network sees.  What changes is
+# the network: without padding away most of its last maps it has more places
+# to look at.  Which of the two it is, a network that keeps the whole side of
+# small pictures could tell (the third exercise).
+#
+# Scoring in training mode is not one error but several: dropout makes an
+# accuracy too low, and batch statistics make it depend on which pictures happen
+# to share a batch.  On mixed batches this hardly shows, which is how R2 could
+# miss it; on batches sorted by class it destroys the network.
 #
 # ## Limits
 #
@@ -262,5 +268,5 @@ show.claims("02_mnist_zoo", only=(13, 40))
 #
 # 1. Score batches of four in training mode.  What becomes of ResNet-18?
 # 2. Replace the softmax by a log-softmax.  Why does nothing change?
-# 3. Give LeNet the resized digits (`LeNet(side=56)`).  Does the gap between
-#    its losses change, and its accuracy?
+# 3. Give ResNet-18 the stem "cifar", which keeps the side, at 28 px.  Does it
+#    gain what resizing gained?
