@@ -245,11 +245,11 @@ show.claims("02_mnist_zoo", only=(13, 40))
 
 # %% [markdown]
 # On resizing: the rule asks what it *does*, and the gap between both losses is
-# what augmentation is made for.  As to the *reason*, a resized digit is the same
-# in every epoch, so nothing is added to what the network sees.  What changes is
-# the network: without padding away most of its last maps it has more places
-# to look at.  Which of the two it is, a network that keeps the whole side of
-# small pictures could tell (the third exercise).
+# what augmentation is made for.  As to the *reason*, a resized digit is the
+# same in every epoch, so nothing is added to what the network sees.  What
+# changes is the network: of small pictures its last maps are mostly padding,
+# of resized ones less so.  Which of the two it is, a network that keeps the
+# whole side of small pictures could tell (the third exercise).
 #
 # Scoring in training mode is not one error but several: dropout makes an
 # accuracy too low, and batch statistics make it depend on which pictures happen
