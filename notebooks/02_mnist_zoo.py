@@ -232,7 +232,7 @@ zoo = experiment.run("zoo", declare_zoo, profile=profile)
 # In `quick` these runs are not trained but read from the evidence.
 
 # %%
-R1_TRAIN = {"smoke": 100, "quick": 1_000, "standard": 6_000, "full": None}
+R1_TRAIN = {"smoke": 100, "quick": 1_000, "standard": 3_000, "full": None}
 
 
 def declare_r1(profile: experiment.Profile) -> experiment.Grid:
