@@ -181,7 +181,7 @@ def executed(page: Path) -> Iterator[dict[str, Any]]:
             yield cell
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_all_notebooks_from_plan_to_page(project: Path) -> None:
     """Run everything in ``smoke`` on the stand-in, then find it done."""
     chosen = [Notebook(path) for path in SOURCES.values()]

@@ -1,4 +1,8 @@
-"""Attention modules for feature maps: ``channels`` first, shape kept."""
+"""Attention modules for feature maps: ``channels`` first, shape kept.
+
+Here squeeze-and-excitation; in ``eca``, ``cbam``, ``coordinate``, ``triplet``
+and ``large_kernel`` those of the papers that followed it.
+"""
 
 from __future__ import annotations
 
