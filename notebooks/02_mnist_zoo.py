@@ -229,7 +229,6 @@ zoo = experiment.run("zoo", declare_zoo, profile=profile)
 #
 # R1 trained at 28 px with Adam and a constant rate: the convnets for ten
 # epochs, its ViT for fifty, at a smaller rate.  Here in the same proportions.
-# In `quick` these runs are not trained but read from the evidence.
 
 # %%
 R1_TRAIN = {"smoke": 100, "quick": 1_000, "standard": 3_000, "full": None}
@@ -244,7 +243,7 @@ def declare_r1(profile: experiment.Profile) -> experiment.Grid:
         "VGG (R1)": r1_vgg,
         "ResNet-18": partial(ResNet, 18, channels=1, classes=10),
     }
-    if profile == "smoke":
+    if profile in ("smoke", "quick"):
         del convnets["VGG (R1)"]
     arms = {
         name: (network, recipe(epochs=epochs, learning_rate=0.001))
@@ -262,8 +261,7 @@ def declare_r1(profile: experiment.Profile) -> experiment.Grid:
     }
 
 
-rest = "evidence" if (profile, dataset) == ("quick", "mnist") else profile
-r1 = experiment.run("zoo-r1", declare_r1, profile=rest)
+r1 = experiment.run("zoo-r1", declare_r1, profile=profile)
 show.banner(profile, zoo, r1)
 
 # %%
