@@ -252,7 +252,8 @@ each = records.grouped(stacks.networks(runs))
 watched = {arm: by_arm[arm][0].arrays("networks.npz") for arm in ARMS}
 first = {arm: watch["gradient"][..., 0] for arm, watch in watched.items()}
 ratio = {
-    arm: first[arm].max() / np.median(first[arm]) for arm in ("1/x", "tan")
+    arm: np.nanmax(first[arm]) / np.nanmedian(first[arm])
+    for arm in ("1/x", "tan")
 }
 control, once, sign = (
     stats.t_interval(records.scores(each[arm]))
