@@ -242,6 +242,7 @@ show.claims("02_mnist_zoo", only=(35, 38, 39))
 #
 # ## Limits
 #
+# - Seconds were measured beside other work on the machine and compare nothing.
 # - MNIST is easy: where every network ends near the top, a setting that would
 #   matter on harder pictures may seem not to.
 # - One learning rate for all growth rates; a wider network may want another.
