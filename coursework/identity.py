@@ -117,6 +117,21 @@ def find(name: str) -> Any:
     )
 
 
+def artefacts(spec: Spec) -> set[str]:
+    """Name the files that a trial's probes and watches leave."""
+    looks = [look for name in LOOKING for look in spec["args"].get(name, ())]
+    return {f"{look['partial'].partition(':')[2]}.npz" for look in looks}
+
+
+def united(spec: Spec, other: Spec) -> Spec:
+    """Let one run of a trial be looked at as two specs of it ask."""
+    args = dict(spec["args"])
+    for name in LOOKING & set(args):
+        more = other["args"].get(name, ())
+        args[name] = [*args[name], *(m for m in more if m not in args[name])]
+    return spec | {"args": args}
+
+
 def modules(spec: Spec) -> set[str]:
     """Collect the modules that a spec names."""
     if isinstance(spec, list):

@@ -184,17 +184,26 @@ def find(
     """Look a run up by key and compare its stored spec with today's.
 
     This machine's runs come first, then committed evidence, of whatever grid;
-    with ``evidence`` the latter alone.  Ad hoc runs are found under the
+    with ``evidence`` the latter alone.  A run that lacks what a probe added
+    since would have seen is not the one.  Ad hoc runs are found under the
     ``profile`` ``ADHOC`` alone, and nothing else is found under it.
     """
     key = identity.key(variant)
+    asked = identity.artefacts(identity.describe(variant))
     found = []
     path = run_file(key, seed, profile)
     if not evidence and path.exists():
         found.append(parse(path.read_bytes(), path))
     if profile != ADHOC:
         found += _evidence_index(_stamp()).get((key, seed), [])
-    return next((r for r in found if identity.matches(r.spec, variant)), None)
+    return next(
+        (
+            r
+            for r in found
+            if identity.matches(r.spec, variant) and asked <= set(r.artefacts)
+        ),
+        None,
+    )
 
 
 def evidence(grid: str, profile: str) -> list[Record]:

@@ -11,11 +11,11 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from coursework import paths, records
+from coursework import identity, paths, records
 from coursework.experiment import Run
 from coursework.launch import pool
 from coursework.launch.notebooks import (
@@ -192,10 +192,12 @@ def _promote(wanted: Sequence[Run]) -> list[str]:
 
 
 def _once(runs: Sequence[Run]) -> dict[str, Run]:
-    """Keep the first of the runs that are the same under several labels."""
+    """Do runs that are the same under several labels once, for all of them."""
     found: dict[str, Run] = {}
     for run in runs:
-        found.setdefault(run.name, run)
+        first = found.setdefault(run.name, run)
+        spec = identity.united(first.spec, run.spec)
+        found[run.name] = replace(first, spec=spec)
     return found
 
 

@@ -18,6 +18,7 @@ from coursework.launch.notebooks import notebooks
 from coursework.records import Record
 
 BOOK = paths.PROJECT / "book"
+BENCHMARKS = paths.PROJECT / "benchmarks"
 NUMBERS = ("ratio", "low", "high", "n", "shown")  # not what tells rows apart
 
 
@@ -121,7 +122,7 @@ def benchmarks_page() -> str:
 
 def _about(benchmark: str) -> str:
     """Read what a benchmark's module says of itself, unexecuted."""
-    source = (paths.PROJECT / f"benchmarks/{benchmark}.py").read_text()
+    source = (BENCHMARKS / f"{benchmark}.py").read_text()
     return ast.get_docstring(ast.parse(source)) or ""
 
 
