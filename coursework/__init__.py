@@ -20,7 +20,8 @@ How a number comes to be, in one direction::
 ``tasks``       the loss and the scores that go together
 ``metrics``     scores of arrays; ``stats`` intervals and paired differences
 ``identity``    what names a run; ``provenance`` who and what made it
-``experiment``  grids of variants, and running what is missing of them
+``experiment``  grids of variants, and running what is missing of them;
+                ``progress`` what is seen of that
 ``records``     a finished run as JSON; tables and curves of many
 ``claims``      a statement, the rule that decides it, the verdict
 ``figures``     tables in, axes out; ``show`` what a page displays besides

@@ -24,6 +24,7 @@ from typing import Any, Literal, get_args
 from filelock import FileLock
 
 from coursework import identity, paths, provenance, records
+from coursework.progress import Progress
 from coursework.recipe import named
 from coursework.records import Record
 from coursework.trial import Epoch, Outcome
@@ -193,51 +194,6 @@ def left_out(declare: Declare, profile: str) -> list[str]:
     """List the arms of ``full`` that a profile leaves out."""
     here = set(declare(named({p: p for p in PROFILES}, profile, "profile")))
     return [variant for variant in declare("full") if variant not in here]
-
-
-class Progress:
-    """A bar where a person waits, one line an epoch where no terminal is."""
-
-    def __init__(self, runs: int) -> None:
-        from tqdm import tqdm  # noqa: PLC0415
-
-        self.bar = None
-        if sys.stdout.isatty() or "ipykernel" in sys.modules:
-            self.bar = tqdm(total=runs, unit="run", file=sys.stdout)
-        self.count, self.runs, self.reported = 0, runs, 0.0
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-    def epoch(self, cell: Run, epoch: Epoch) -> None:
-        """Show an epoch; tiny ones at most once a second."""
-        text = (
-            f"epoch {epoch.epoch}: train loss {epoch.train_loss:.4f}"
-            + "".join(
-                f", validation {name} {value:.4f}"
-                for name, value in epoch.validation.items()
-            )
-        )
-        if time.monotonic() - self.reported < 1:
-            return
-        self.reported = time.monotonic()
-        if self.bar is None:
-            print(f"{cell} · {text}", flush=True)
-        else:
-            self.bar.set_description(str(cell), refresh=False)
-            self.bar.set_postfix_str(text)
-
-    def done(self, cell: Run) -> None:
-        """Count a finished run."""
-        self.count += 1
-        if self.bar is None:
-            print(f"[{self.count}/{self.runs}] {cell}", flush=True)
-        else:
-            self.bar.update()
 
 
 def _cells(

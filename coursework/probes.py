@@ -42,8 +42,7 @@ def errors(trained: Trained) -> Arrays:
     ``targets``, what was ``predicted`` and the softmax ``probability`` (n,)
     of that.
     """
-    test = trained.splits.test
-    outputs = trained.outputs(test)
+    test, outputs = trained.splits.test, trained.test_outputs
     predicted = outputs.argmax(1)
     arrays = {
         "confusion": metrics.confusion(
@@ -158,8 +157,8 @@ def flow(trained: Trained) -> Arrays:
 
     On a batch of the first training pictures: ``signal`` (units,), root mean
     square of what a unit puts out; ``gradient`` (units,), that of the loss's
-    derivative there; ``stem`` (), root mean square of the first unit's input;
-    ``loss`` (), in nats per picture.
+    derivative there; ``stem`` (), root mean square of the first unit's input,
+    and ``side`` (), places along its maps; ``loss`` (), nats per picture.
     """
     rows = np.arange(min(BATCH, len(trained.splits.train)))
     split = trained.splits.train.take(rows)
@@ -183,6 +182,7 @@ def flow(trained: Trained) -> Arrays:
         "signal": np.array([_rms(output) for output in outputs]),
         "gradient": np.array([_rms(gradient) for gradient in gradients]),
         "stem": np.array(_rms(stems[0])),
+        "side": np.array(stems[0].shape[-1]),
         "loss": np.array(loss.item()),
     }
 
@@ -204,16 +204,24 @@ def train_mode(trained: Trained) -> Arrays:
     mixed = np.random.default_rng(0).permutation(len(split))
     in_order = np.argsort(split.targets, kind="stable")
     found = [trained.outputs(split).argmax(1) == split.targets]
-    for rows in (mixed, in_order):
-        network = copy.deepcopy(trained.network).train()
-        inputs, targets = to_tensors(split.take(rows), trained.device)
-        with torch.no_grad(), autocast(trained.precision, trained.device):
-            outputs = [
-                network(trained.view(batch)).argmax(1)
-                for batch in torch.split(inputs, BATCH)
-            ]
-        found.append((torch.cat(outputs) == targets).cpu().numpy())
+    with torch.random.fork_rng():  # dropout draws, and nobody notices
+        found += [_in_training(trained, split, r) for r in (mixed, in_order)]
     return {"accuracy": np.array([right.mean() for right in found])}
+
+
+def _in_training(
+    trained: Trained, split: Split, rows: NDArray[np.intp]
+) -> NDArray[np.bool_]:
+    """Tell which rows are right, scored in training mode in their order."""
+    network = copy.deepcopy(trained.network).train()
+    inputs, targets = to_tensors(split.take(rows), trained.device)
+    with torch.no_grad(), autocast(trained.precision, trained.device):
+        outputs = [
+            network(trained.view(batch)).argmax(1)
+            for batch in torch.split(inputs, BATCH)
+        ]
+    right: NDArray[np.bool_] = (torch.cat(outputs) == targets).cpu().numpy()
+    return right
 
 
 def attention_entropy(trained: Trained) -> Arrays:

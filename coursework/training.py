@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 import time
@@ -53,6 +54,11 @@ class Trained:
     def outputs(self, split: Split) -> NDArray[np.float32]:
         """Compute outputs (N, K) in evaluation mode."""
         return predict(self.network, split, self.view, self.precision)
+
+    @functools.cached_property
+    def test_outputs(self) -> NDArray[np.float32]:
+        """Compute those on the test split, once for all who ask."""
+        return self.outputs(self.splits.test)
 
 
 Probe = Callable[[Trained], Mapping[str, NDArray[Any]]]
@@ -109,6 +115,7 @@ def fit(
             checkpoints.save(checkpoint, training)
             saved = time.monotonic()
         yield training.history[-1]
+    trained = replace(trained)  # nothing that a watch computed is up to date
     outcome = Outcome(
         data=splits.info(),
         scores={},
@@ -125,7 +132,7 @@ def fit(
 def _score(outcome: Outcome, trained: Trained, task: SingleLabel) -> Outcome:
     """Add the scores on the test split, computed this once."""
     targets = trained.splits.test.targets
-    outputs = trained.outputs(trained.splits.test)
+    outputs = trained.test_outputs
     diverged = outcome.diverged
     if diverged is None and not np.isfinite(outputs).all():
         diverged = "outputs are not finite after the last step"

@@ -18,7 +18,8 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from coursework import identity
-from coursework.experiment import Progress, Run, execute
+from coursework.experiment import Run, execute
+from coursework.progress import Progress
 from coursework.trial import Epoch
 
 # What these modules import at first use, in seconds that each worker would

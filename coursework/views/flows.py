@@ -71,6 +71,7 @@ def start(runs: Sequence[Record]) -> Axes:
             model["batch_norm"],
             DEPTHS[model["depth"]].units,
             stem=float(np.mean([flow["stem"][0] for flow in flows])),
+            side=int(flows[0]["side"][0]),
         )
         colour = PALETTE[number % len(PALETTE)]
         marker = "os^"[number // len(PALETTE)]

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from coursework import show, stats
-from coursework.claims.rules import final_accuracy, gate_range
+from coursework.claims.measures import final_accuracy, gate_range
 from coursework.figures import PALETTE
 from coursework.probes import SWAPS
 from coursework.records import Record, by_seed

@@ -1,0 +1,103 @@
+"""What a rule compares: one number of a run's record."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping
+
+from coursework.records import Record
+
+Measure = Callable[[Record], float]
+
+
+def final_accuracy(record: Record) -> float:
+    """Accuracy on the test split."""
+    return record.scores["accuracy"]
+
+
+def first_accuracy(record: Record) -> float:
+    """Read validation accuracy after the first epoch: how fast it starts."""
+    return float(record.history[0]["validation"]["accuracy"])
+
+
+def late_rise(record: Record) -> float:
+    """Find the largest rise of validation accuracy between two late reports.
+
+    Late means in the second half of training.
+    """
+    curve = [epoch["validation"]["accuracy"] for epoch in record.history]
+    late = curve[len(curve) // 2 :]
+    rises = (b - a for a, b in itertools.pairwise(late))
+    return float(max(rises, default=0.0))
+
+
+def seconds(record: Record) -> float:
+    """Seconds of training."""
+    return record.seconds
+
+
+def log_seconds(record: Record) -> float:
+    """Natural logarithm of the seconds of training: ratios as differences."""
+    return math.log(record.seconds)
+
+
+def log_seconds_per_multiply_add(record: Record) -> float:
+    """Natural logarithm of training time per multiply-add of a forward pass."""
+    return -math.log(record.examples_per_second * record.multiply_adds)
+
+
+def overfitting(record: Record) -> float:
+    """Last validation loss minus last training loss, nats per example."""
+    last = record.history[-1]
+    return float(last["validation_loss"] - last["train_loss"])
+
+
+def fits(record: Record) -> float:
+    """Share of a stack's networks that get every training point right."""
+    return record.scores["fits"]
+
+
+def misses(record: Record) -> float:
+    """Share of a stack's networks that do not fit."""
+    return 1 - record.scores["fits"]
+
+
+def train_loss(record: Record) -> float:
+    """Training loss of the last epoch, nats per example."""
+    return float(record.history[-1]["train_loss"])
+
+
+def gradient_spread(record: Record) -> float:
+    """How far first and last unit's gradients lie apart before training.
+
+    The absolute logarithm of their ratio; reads the artefact ``flow.npz``.
+    """
+    gradient = record.arrays("flow.npz")["gradient"][0]
+    return abs(math.log(gradient[0] / gradient[-1]))
+
+
+def gate_range(record: Record) -> float:
+    """Read the largest minus the smallest gate of an SE block.
+
+    The mean over pictures and blocks; reads the artefact ``gates.npz``.
+    """
+    gates = record.arrays("gates.npz")
+    ranges = [v.mean() for k, v in gates.items() if k.startswith("range")]
+    return float(sum(ranges) / len(ranges))
+
+
+MEASURES: Mapping[str, Measure] = {
+    "accuracy": final_accuracy,
+    "fits": fits,
+    "misses": misses,
+    "first accuracy": first_accuracy,
+    "late rise": late_rise,
+    "seconds": seconds,
+    "log seconds": log_seconds,
+    "log seconds per multiply-add": log_seconds_per_multiply_add,
+    "overfitting": overfitting,
+    "train loss": train_loss,
+    "gradient spread": gradient_spread,
+    "gate range": gate_range,
+}
