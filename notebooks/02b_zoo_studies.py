@@ -50,9 +50,10 @@ figures.style()
 #
 # ## Prediction
 #
-# From 16 to 256 the growth rate multiplies the parameters of R2's DenseNet by
-# sixty.  By how much do you expect accuracy to rise?  And what would five
-# runs of one network look like if they were labelled with five ratios?
+# R2 swept the growth rate from 16 to 256; the network's parameters grow faster
+# still (the results count them).  By how much do you expect accuracy to rise?
+# And what would five runs of one network look like if they were labelled with
+# five ratios?
 #
 # ## Method
 #

@@ -35,7 +35,7 @@ from torch import nn
 
 from coursework import experiment, figures, probes, records, show, stats
 from coursework import training
-from coursework.claims.rules import final_accuracy
+from coursework.claims.measures import final_accuracy
 from coursework.data.sets import loader
 from coursework.models.vit import Attention, R1Block, R1ViT, vit_mnist
 from coursework.recipe import Recipe

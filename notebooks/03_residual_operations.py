@@ -236,8 +236,9 @@ show.results(operations, baseline="add, norm")
 # %% [markdown]
 # How runs failed, counted over seeds.  *Constant*: the training loss stays at
 # $\ln 10$, what a constant prediction of ten equal classes costs.  *Not
-# finite*: the loss became NaN or infinite, and training stopped there.  Running
-# out of memory would be a run that is missing and named as such; none did.
+# finite*: the loss became NaN or infinite, and training stopped there.  A run
+# that is out of memory ends its process, leaves no record and is named, so a
+# table that is shown at all has none.
 
 # %%
 show.frame(flows.failures(operations))
@@ -275,10 +276,10 @@ show.figure(
 show.made_of(operations)
 
 # %% [markdown]
-# Where the prediction holds, independence does.  Where it fails, as for
-# products, it fails for a reason that can be seen in the same figure: shortcut
-# and branch are large at the *same* places, the strokes, so products of them
-# are larger than those of independent values, and more so in every unit.
+# The prediction takes shortcut and branch as independent.  In a picture they
+# are not: both may be large at the *same* places, the strokes, and a product
+# of such values is larger than one of independent ones.  So where points leave
+# their line, look first at products.
 #
 # ### Through training
 

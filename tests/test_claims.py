@@ -19,8 +19,8 @@ from coursework.claims import (
     best_evidence,
     catalogue,
     decide,
-    rules,
 )
+from coursework.claims.measures import MEASURES
 from coursework.claims.rules import (
     Above,
     Beyond,
@@ -265,7 +265,7 @@ def test_an_unknown_measure_is_named() -> None:
 def test_measures(name: str, value: float) -> None:
     curve = [0.1, 0.8, 0.2, 0.3, 0.7, 0.6]
     record = planted("a", 0, 0.9, validation=curve)
-    assert rules.MEASURES[name](record) == pytest.approx(value)
+    assert MEASURES[name](record) == pytest.approx(value)
 
 
 def parts(rule: Rule) -> Sequence[Above | Within | Beyond | Gain]:
@@ -278,7 +278,7 @@ def test_every_claim_has_a_number_and_a_rule_or_a_reason() -> None:
     for c in claims:
         assert bool(c.rule and c.how) != bool(c.reason), c.id
         for part in parts(c.rule) if c.rule else ():
-            assert part.measure in rules.MEASURES, c.id
+            assert part.measure in MEASURES, c.id
 
 
 def test_the_catalogue_without_evidence() -> None:
@@ -339,7 +339,7 @@ def test_measures_of_costs_and_losses() -> None:
     record = planted("a", 0, 0.9, validation=[0.5, 0.9])
     record.history[-1]["train_loss"] = 0.25  # type: ignore[index]
     measured = {
-        name: rules.MEASURES[name](record)
+        name: MEASURES[name](record)
         for name in (
             "overfitting",
             "train loss",

@@ -268,6 +268,23 @@ def test_a_unit_joins_after_attention(skip: Skip, stride: int) -> None:
     torch.testing.assert_close(unit(maps), expected)
 
 
+def test_a_dense_network_without_skips_hands_on_as_many_maps() -> None:
+    dense = R2DenseNet(channels=1, growth=8)
+    plain = R2DenseNet(channels=1, growth=8, skips=False)
+    pictures, stages = draw(2, (1, 64, 64)), range(4)
+    shapes = [
+        [n.stages[: i + 1](n.stem(pictures)).shape for i in stages]
+        for n in (dense, plain)
+    ]
+    assert shapes[0] == shapes[1]
+    # A layer of C maps computes C + 8 with 3×3 kernels and biases, not 8; a
+    # transition halves the 64 + 2 · 8 maps, then 56, 52 and 50 (from 80).
+    starts = [64, 40, 28, 22]
+    more = sum(c * (9 * c + 1) for s in starts for c in (s, s + 8))
+    sizes = [sum(p.numel() for p in n.parameters()) for n in (plain, dense)]
+    assert sizes[0] - sizes[1] == more
+
+
 def test_concatenation_maps_both_halves_back() -> None:
     join = SKIPS["concatenate"](3)
     assert isinstance(join, nn.Module)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from coursework import probes, training
 from coursework.data.augment import View
 from coursework.data.splits import Split
 from coursework.models.attention import SqueezeExcite
+from coursework.models.resnet import ResNet
 from coursework.models.vit import ViT
 from coursework.training import Probe, Trained
 from tests.trials import pictures
@@ -51,10 +54,17 @@ def attentive() -> nn.Module:
     )
 
 
+def residual() -> nn.Module:
+    return ResNet(18, channels=1, classes=4, width=8, stem="cifar")
+
+
 LOOKING: list[tuple[Probe, Callable[[], nn.Module]]] = [
     (probes.errors, gated),
     (probes.gates, gated),
+    (probes.gate_swaps, gated),
+    (probes.train_mode, gated),
     (probes.attention_entropy, attentive),
+    (probes.flow, residual),
 ]
 
 
@@ -142,6 +152,124 @@ def test_gates_are_those_of_the_blocks_themselves(
         assert gate.std(0).max() > 1e-3  # pictures can be told apart
     assert len(found) == 10
     assert len(probes.gates(trained(gated, seed=1))) == 8
+
+
+class Replaced(nn.Module):
+    """Scale maps by given gates (C,) or by those of a block, reordered."""
+
+    def __init__(self, block: nn.Module, gates: Tensor | None) -> None:
+        super().__init__()
+        self.block, self.gates = block, gates
+
+    def forward(self, maps: Tensor) -> Tensor:
+        gates = self.gates
+        if gates is None:
+            own = self.block.weights(maps)  # type: ignore[operator]
+            order = torch.randperm(
+                own.shape[1], generator=torch.Generator().manual_seed(0)
+            )
+            gates = own[:, order]
+        return maps * gates.expand(len(maps), -1)[:, :, None, None]
+
+
+def test_swapped_gates_against_networks_built_with_them() -> None:
+    seen = trained(gated)
+    layers = list(seen.network.children())
+    with torch.no_grad():  # so that gates differ between pictures
+        for block in (layers[1], layers[6]):
+            for weights in block.parameters():
+                weights.mul_(5)
+    split = seen.splits.validation
+    maps, blocks = View()(batch(split)), (1, 6)
+    means = {}
+    with torch.no_grad():
+        for number, layer in enumerate(layers):
+            if number in blocks:
+                means[number] = layer.weights(maps).mean(0)  # type: ignore[operator]
+            maps = layer(maps)
+
+    def score(chosen: tuple[int, ...], swap: str) -> float:
+        changed = list(layers)
+        for n in chosen:
+            gates = {
+                "mean": means[n],
+                "ones": torch.ones_like(means[n]),
+                "permuted": None,
+            }
+            changed[n] = Replaced(layers[n], gates[swap])
+        outputs = replace(seen, network=nn.Sequential(*changed)).outputs(split)
+        return float((outputs.argmax(1) == split.targets).mean())
+
+    found = probes.gate_swaps(seen)
+    assert found["accuracy"] == pytest.approx(score((), "mean"))
+    expected = [score(blocks, swap) for swap in probes.SWAPS]
+    np.testing.assert_allclose(found["all"], expected)
+    assert len({float(found["accuracy"]), *found["all"]}) > 1
+    each = [[score((n,), swap) for swap in probes.SWAPS] for n in blocks]
+    np.testing.assert_allclose(found["each"], each)
+
+
+def test_training_mode_takes_statistics_from_its_batches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def normed() -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Linear(64, 4))
+
+    monkeypatch.setattr(probes, "BATCH", 8)
+    seen = trained(normed)
+    split = seen.splits.validation
+    inputs = View()(batch(split)).flatten(1).double().numpy()
+    scale, move, w, b = (
+        p.detach().double().numpy() for p in seen.network.parameters()
+    )
+    shares = []
+    orders = (
+        np.random.default_rng(0).permutation(len(split)),
+        np.argsort(split.targets, kind="stable"),
+    )
+    for order in orders:
+        right = []
+        for start in range(0, len(split), 8):
+            rows = order[start : start + 8]
+            x = inputs[rows]
+            x = (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-5) * scale + move
+            right += list((x @ w.T + b).argmax(1) == split.targets[rows])
+        shares.append(np.mean(right))
+    found = probes.train_mode(seen)["accuracy"]
+    outputs = seen.outputs(split)
+    assert found[0] == (outputs.argmax(1) == split.targets).mean()
+    np.testing.assert_allclose(found[1:], shares)
+    assert shares[0] > shares[1]  # a batch of one class looks like any other
+
+
+def test_flow_against_gradients_that_torch_retains() -> None:
+    seen = trained(residual)
+    inputs, targets = training.to_tensors(seen.splits.train, CPU)
+    inputs, targets = inputs[: probes.BATCH], targets[: probes.BATCH]
+    network = copy.deepcopy(seen.network).train()
+    assert isinstance(network, ResNet)
+    maps = stem = network.stem(View()(inputs))
+    kept = []
+    for stage in network.stages:
+        for unit in stage:  # type: ignore[attr-defined]
+            maps = unit(maps)
+            maps.retain_grad()
+            kept.append(maps)
+    loss = cross_entropy(network.head(maps), targets)
+    torch.autograd.backward(loss)
+    found = probes.flow(seen)
+
+    def size(values: Tensor) -> float:
+        return float(np.sqrt(np.mean(values.detach().double().numpy() ** 2)))
+
+    assert found["loss"] == pytest.approx(loss.item())
+    assert found["stem"] == pytest.approx(size(stem))
+    assert found["side"] == stem.shape[-1] == 8
+    signals = [size(out) for out in kept]
+    gradients = [size(out.grad) for out in kept if out.grad is not None]
+    np.testing.assert_allclose(found["signal"], signals, rtol=1e-5)
+    np.testing.assert_allclose(found["gradient"], gradients, rtol=1e-4)
+    assert len(signals) == len(gradients) == 8
 
 
 def test_attention_entropy_against_numpy() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import math
 from collections.abc import Callable, Generator, Iterator
@@ -30,6 +31,8 @@ from coursework.data.digits import digits
 from coursework.data.splits import Loader, Split, Splits, batches
 from coursework.experiment import Run
 from coursework.models.lenet import LeNet
+from coursework.models.pitfalls import softmax_last
+from coursework.probes import errors
 from coursework.recipe import Recipe
 from coursework.tasks import SingleLabel
 from coursework.trial import Epoch, Outcome
@@ -434,6 +437,81 @@ def test_a_resumed_run_ends_as_if_it_had_never_stopped(
     np.testing.assert_array_equal(
         records.unpack(resumed.predictions), outcome.predictions
     )
+
+
+def spread(seen: training.Trained) -> dict[str, NDArray[Any]]:
+    """Watch by a random number and by the size of the first weights."""
+    first = next(seen.network.parameters()).detach()
+    return {
+        "drawn": np.array(torch.rand(1).item()),
+        "weights": first.norm().numpy()[None],
+    }
+
+
+def test_watches_go_on_after_a_stop_and_change_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    recipe = Recipe(epochs=4, batch_size=16, learning_rate=0.05)
+    plain = partial(training.fit, model=mates, data=pictures, recipe=recipe)
+    trial = partial(plain, watches=(spread,))
+    cell = Run.of("grid", "watched", "smoke", 3, trial)
+
+    def stop(_: Run, epoch: Epoch) -> None:
+        if epoch.epoch == 2:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        experiment.execute(cell, on_epoch=stop)
+    resumed = experiment.execute(cell).arrays("spread.npz")
+    history, outcome = play(trial(seed=3))
+    whole = np.load(io.BytesIO(outcome.artefacts["spread.npz"]))
+    assert resumed["weights"].shape == (recipe.epochs + 1, 1)
+    assert len(np.unique(resumed["weights"])) == recipe.epochs + 1
+    for name in whole.files:
+        np.testing.assert_array_equal(resumed[name], whole[name])
+    unwatched, _ = play(plain(seed=3))
+    assert timeless(history) == timeless(unwatched)
+
+
+def test_the_test_split_is_put_through_once_for_score_and_probe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    test = pictures().test.inputs
+    seen: list[bool] = []
+    real = training.predict
+
+    def spy(network: nn.Module, split: Split, *rest: Any) -> Any:
+        seen.append(np.array_equal(split.inputs, test))
+        return real(network, split, *rest)
+
+    monkeypatch.setattr(training, "predict", spy)
+    recipe = Recipe(epochs=2, batch_size=16)
+    _, outcome = play(
+        training.fit(
+            model=mates,
+            data=pictures,
+            recipe=recipe,
+            probes=(errors,),
+            seed=0,
+        )
+    )
+    assert seen.count(True) == 1
+    table = np.load(io.BytesIO(outcome.artefacts["errors.npz"]))["confusion"]
+    right = np.trace(table) / table.sum()
+    assert right == pytest.approx(outcome.scores["accuracy"])
+
+
+def test_a_softmax_before_the_loss_can_not_get_below_its_floor() -> None:
+    certain = nn.Linear(1, 10, bias=False)
+    with torch.no_grad():
+        certain.weight.fill_(-100.0)[3] = 100.0
+    inputs, targets = torch.ones(5, 1), torch.full((5,), 3)
+    logits = SingleLabel().loss(certain(inputs), targets)
+    closed = softmax_last(lambda: certain)
+    floor = SingleLabel().loss(closed(inputs), targets)
+    assert float(logits) == pytest.approx(0, abs=1e-6)
+    assert float(floor) == pytest.approx(math.log(1 + 9 / math.e))
 
 
 def test_a_damaged_checkpoint_is_named_and_nothing_is_trained(
