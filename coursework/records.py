@@ -271,8 +271,9 @@ def table(
         row: dict[str, Any] = {
             "mean": interval.mean,
             "sd": interval.sd,
-            "low": interval.low,
-            "high": interval.high,
+            # All scores are shares; Student's interval does not know that.
+            "low": max(interval.low, 0.0),
+            "high": min(interval.high, 1.0),
             "n": interval.n,
         }
         if score == "accuracy":
