@@ -12,7 +12,12 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import (
+    EngFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullLocator,
+)
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -89,17 +94,7 @@ def learning_curves(
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if log:
         axes.set_yscale("log")
-    drawn = axes.get_figure(root=True)
-    assert drawn is not None  # axes that were drawn belong to a figure
-    rows = -(-number // 3)
-    drawn.set_size_inches(7, 3.6 + 0.25 * rows)
-    drawn.legend(
-        loc="outside lower center",
-        ncols=min(3, number),
-        frameon=False,
-        fontsize="small",
-        title="mean and 95 % interval over seeds",
-    )
+    _legend_below(axes, number)
     return axes
 
 
@@ -139,8 +134,13 @@ def seeds(records: Sequence[Record], score: str = "accuracy") -> Axes:
     return axes
 
 
-def differences(table: pd.DataFrame, *, unit: str = "points") -> Axes:
-    """Draw a table's paired differences to its baseline, with intervals."""
+def differences(
+    table: pd.DataFrame, *, unit: str = "points", log: bool = False
+) -> Axes:
+    """Draw a table's paired differences to its baseline, with intervals.
+
+    With ``log`` the axis is linear within one point, logarithmic beyond.
+    """
     rows = table[table["difference low"].notna()]
     axes = plt.subplots(figsize=(7, 1.2 + 0.45 * len(rows)))[1]
     places = np.arange(len(rows))
@@ -159,6 +159,10 @@ def differences(table: pd.DataFrame, *, unit: str = "points") -> Axes:
     axes.axvline(0, color="black", lw=1)
     axes.set_yticks(places, list(rows.index))
     axes.set_ylim(len(rows) - 0.5, -0.5)
+    if log:
+        axes.set_xscale("symlog", linthresh=1)
+        axes.xaxis.set_major_formatter("{x:g}")
+        unit += ", logarithmic beyond ±1"
     axes.set(xlabel=f"paired difference to the baseline ({unit})")
     return axes
 
@@ -170,29 +174,34 @@ def cost(
     unit: str = "seconds of training, median over seeds",
     score: str = "accuracy",
 ) -> Axes:
-    """Draw a test score against a cost, with intervals.
+    """Draw what a test score lacks to 100 % against a cost, with intervals.
 
     ``measure`` is a record's ``seconds``, ``parameters`` or ``multiply_adds``.
+    Both axes are logarithmic, so that good variants lie apart, too; a bar
+    that reaches below a tenth of its mean ends there.
     """
     groups = grouped(records)
-    axes = plt.subplots(figsize=(7, 4.2))[1]
-    for colour, (variant, runs) in zip(
-        _colours(len(groups)), groups.items(), strict=True
-    ):
-        interval = stats.t_interval([100 * v for v in scores(runs, score)])
-        spent = float(np.median([getattr(run, measure) for run in runs]))
-        half = interval.high - interval.mean
-        axes.errorbar(spent, interval.mean, half, fmt="o", color=colour)
-        axes.annotate(
-            variant,
-            (spent, interval.mean),
-            xytext=(6, 6),
-            textcoords="offset points",
-            fontsize="small",
+    axes = plt.subplots()[1]
+    for place, (variant, runs) in enumerate(groups.items()):
+        lack = [100 * (1 - value) for value in scores(runs, score)]
+        interval = stats.t_interval(lack)
+        low = max(interval.low, interval.mean / 10)  # there is no log of 0
+        axes.errorbar(
+            float(np.median([getattr(run, measure) for run in runs])),
+            interval.mean,
+            [[interval.mean - low], [interval.high - interval.mean]],
+            fmt="oDs"[place // len(PALETTE) % 3],
+            color=PALETTE[place % len(PALETTE)],
+            label=variant,
         )
-    axes.set_xscale("log")
-    axes.margins(x=0.15)
-    axes.set(xlabel=unit, ylabel=f"test {score} (%)")
+    axes.set(xscale="log", yscale="log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(EngFormatter(sep=""))
+        axis.set_minor_locator(NullLocator())
+    missing = "error" if score == "accuracy" else f"100 − {score}"
+    axes.set(xlabel=unit, ylabel=f"test {missing} (%)")
+    _legend_below(axes, len(groups))
     return axes
 
 
@@ -292,6 +301,20 @@ def _dots(
         box = (px - 3, py - 3, px + 3, py + 3)
         colour = PALETTE[1] if label else PALETTE[0]
         draw.ellipse(box, fill=colour, outline="white")
+
+
+def _legend_below(axes: Axes, number: int) -> None:
+    """Name the lines below a figure that grows with their number."""
+    drawn = axes.get_figure(root=True)
+    assert drawn is not None  # axes that were drawn belong to a figure
+    drawn.set_size_inches(7, 3.6 + 0.25 * -(-number // 3))
+    drawn.legend(
+        loc="outside lower center",
+        ncols=min(3, number),
+        frameon=False,
+        fontsize="small",
+        title="mean and 95 % interval over seeds",
+    )
 
 
 def _colours(number: int) -> list[str]:

@@ -202,7 +202,7 @@ show.results(width_runs, baseline=width_runs[0].variant)
 # %%
 show.figure(
     figures.cost(width_runs),
-    alt="Test accuracy against seconds of training for each hidden width, "
+    alt="Test error against seconds of training for each hidden width, "
     "with intervals",
 )
 

@@ -207,7 +207,7 @@ show.results(best_batches, baseline=best_batches[0].variant)
 # %%
 show.figure(
     figures.cost(best_batches),
-    alt="Test accuracy against seconds of training for each batch size",
+    alt="Test error against seconds of training for each batch size",
 )
 
 # %% [markdown]

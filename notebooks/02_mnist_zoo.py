@@ -283,13 +283,13 @@ show.results(zoo)
 # %%
 show.figure(
     figures.cost(zoo, "multiply_adds", unit="multiply-adds a picture"),
-    alt="Test accuracy against multiply-adds per picture for each network",
+    alt="Test error against multiply-adds per picture for each network",
 )
 
 # %%
 show.figure(
     figures.cost(zoo, "parameters", unit="parameters"),
-    alt="Test accuracy against the number of parameters for each network",
+    alt="Test error against the number of parameters for each network",
 )
 
 # %% [markdown]
@@ -355,7 +355,7 @@ show.frame(outline.traits(cards.models(zoo), (1, side, side)))
 # %%
 leader = "SE-ResNet-18"
 show.figure(
-    figures.differences(records.table(zoo, baseline=leader)),
+    figures.differences(records.table(zoo, baseline=leader), log=True),
     alt="Paired difference of each network's test accuracy to SE-ResNet-18's",
 )
 
