@@ -120,13 +120,14 @@ class Recipe:
     ``None`` means the full batch: one step an epoch.  ``weight_decay`` is
     the factor lambda of ``lambda * w`` added to a weight's gradient (coupled
     L2; decoupled for ``adamw``).  ``shift`` moves each training picture by up
-    to that many pixels in each direction, anew in every epoch.  ``clip``
-    bounds the norm of the whole gradient.  ``precision`` is that of products
-    and convolutions, in training and evaluation; weights stay float32; "auto"
-    is bfloat16 for networks of convolutions on a device that is faster so.
-    ``patience`` belongs to the schedule "plateau", see :func:`plateau`, and
-    ``warm_up``, a share of all steps, to those in ``WARMED``.  The
-    numpy network has neither clip, plateau nor another precision.
+    to that many pixels in each direction, anew in every epoch, and ``flip``
+    mirrors it left-right with probability 1/2.  ``clip`` bounds the norm of
+    the whole gradient.  ``precision`` is that of products and convolutions,
+    in training and evaluation; weights stay float32; "auto" is bfloat16 for
+    networks of convolutions on a device that is faster so.  ``patience``
+    belongs to the schedule "plateau", see :func:`plateau`, and ``warm_up``,
+    a share of all steps, to those in ``WARMED``.  The numpy network has
+    neither flip, clip, plateau nor another precision.
     """
 
     epochs: int
@@ -141,6 +142,7 @@ class Recipe:
     precision: Precision = "float32"
     patience: int = 10
     warm_up: float = WARM_UP
+    flip: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values that no training could mean."""

@@ -214,6 +214,11 @@ def _check(recipe: Recipe, networks: int, reports: int) -> None:
             f"{recipe.clip}; a stack trains on the full batch and does not "
             "clip: set both to None"
         )
+    if recipe.shift or recipe.flip:
+        raise ValueError(
+            f"recipe.shift is {recipe.shift} and recipe.flip {recipe.flip}; a "
+            "stack trains on tables, which have neither: leave both out"
+        )
 
 
 def _score(stack: Stack, splits: Splits) -> Outcome:

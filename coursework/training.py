@@ -183,6 +183,8 @@ class Training:
             # for bytes index_select is ten times faster than indexing
             drawn = inputs.index_select(0, picked)
             batch = augment.shift(drawn, self.recipe.shift, self.moves)
+            if self.recipe.flip:
+                batch = augment.flip(batch, self.moves)
             steps = self.recipe.steps(len(targets))
             rate = factor * self.recipe.rate(self.step, steps)
             loss = self._update(self.view(batch), targets[picked], task, rate)

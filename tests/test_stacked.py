@@ -302,6 +302,10 @@ def test_width_and_depth() -> None:
             {"recipe": Recipe(epochs=1, batch_size=None, clip=1.0)},
             "clip is 1.0",
         ),
+        (
+            {"recipe": Recipe(epochs=1, batch_size=None, flip=True)},
+            "recipe.flip True",
+        ),
     ],
 )
 def test_what_is_refused(options: Mapping[str, Any], message: str) -> None:

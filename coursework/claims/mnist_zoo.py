@@ -38,7 +38,7 @@ CLAIMS = (
             )
         ),
         how="Test accuracy in R1's setting (Adam 0.001, batches of 64), made "
-        "small in `standard`.",
+        "small in the profile standard.",
     ),
     Claim(
         id=9,

@@ -61,3 +61,11 @@ def shift(
         picture, rows[:, :, None], columns[:, None, :]
     ]
     return moved.movedim(-1, 1)
+
+
+def flip(pictures: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Mirror each picture (N, C, H, W) left-right with probability 1/2."""
+    mirrored = torch.randint(2, (len(pictures), 1, 1, 1), generator=generator)
+    return torch.where(
+        mirrored.bool().to(pictures.device), pictures.flip(-1), pictures
+    )

@@ -8,9 +8,9 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-from coursework.data.download import Archive, File, Mirror, NpmPackage, read
+from coursework.data.download import Archive, read
+from coursework.data.sources import File, Mirror, NpmPackage
 from coursework.data.splits import Split, Splits, stratified
-from coursework.recipe import at_least
 
 SPLIT_SEED = 60_000  # the same validation rows for every run, whatever seed
 
@@ -60,12 +60,6 @@ def mnist(*, train: int | None = None, held_out: int = 5000) -> Splits:
     there are not that many pictures.
     """
     whole, test = _part("train"), _part("t10k")
-    at_least("held_out", held_out, 0)
-    if held_out >= len(whole):
-        raise ValueError(
-            f"held_out is {held_out}; it must be below the {len(whole)} "
-            "training pictures"
-        )
     kept, held = stratified(whole.targets, held_out, SPLIT_SEED)
     splits = Splits(
         name="mnist",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-from coursework.data import download, mnist
+from coursework.data import cifar, download, mnist
 from coursework.data.digits import digits
 from coursework.data.download import UNASKED_MB, Archive
 from coursework.data.moons import moons
@@ -58,6 +58,24 @@ SETS: Mapping[str, DataSet] = {
         licence="none needed: computed",
         source="two half circles with Gaussian noise",
     ),
+    "cifar10": DataSet(
+        loader=cifar.cifar10,
+        licence="none given by the authors, who ask to be cited",
+        source="Krizhevsky: CIFAR-10 (2009)",
+        archives=(cifar.CIFAR10,),
+    ),
+    "cifar100": DataSet(
+        loader=cifar.cifar100,
+        licence="none given by the authors, who ask to be cited",
+        source="Krizhevsky: CIFAR-100 (2009)",
+        archives=(cifar.CIFAR100,),
+    ),
+    "cifar10-jpeg": DataSet(
+        loader=cifar.cifar10_jpeg,
+        licence="that of CIFAR-10: none given",
+        source="CIFAR-10 encoded anew as JPEG, put into its folder by hand",
+        archives=(cifar.CIFAR10_JPEG,),
+    ),
 }
 
 
@@ -99,6 +117,6 @@ def _archives(names: Iterable[str]) -> list[tuple[str, Archive]]:
         for name, known in (named_sets or SETS).items()
         for archive in known.archives
         if named_sets
-        or archive.download_mb <= UNASKED_MB
+        or (archive.sources and archive.download_mb <= UNASKED_MB)
         or archive.folder.is_dir()
     ]

@@ -90,7 +90,14 @@ def stratified(
 
     Returns (kept, held_out), each shuffled by ``seed``.  A class's share of
     the held-out rows is rounded by largest remainder, so the sizes are exact.
+    Raises ValueError if nothing would be kept.
     """
+    at_least("held_out", held_out, 0)
+    if held_out >= len(targets):
+        raise ValueError(
+            f"held_out is {held_out}; it must be below the {len(targets)} "
+            "training examples"
+        )
     rng = np.random.default_rng(seed)
     counts = np.bincount(targets)
     quota = counts * held_out / len(targets)

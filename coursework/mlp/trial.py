@@ -88,11 +88,11 @@ def _check(recipe: Recipe, report_every: int, frames: int) -> None:
             f"recipe.optimiser is {recipe.optimiser!r}; the numpy network is "
             "trained with 'sgd' only"
         )
-    if recipe.clip is not None or recipe.precision != "float32":
+    if recipe.flip or recipe.clip or recipe.precision != "float32":
         raise ValueError(
-            f"recipe.clip is {recipe.clip} and recipe.precision is "
-            f"{recipe.precision!r}; the numpy network has only None and "
-            "'float32'"
+            f"recipe.flip is {recipe.flip}, recipe.clip {recipe.clip} and "
+            f"recipe.precision {recipe.precision!r}; the numpy network has "
+            "only False, None and 'float32'"
         )
     if recipe.schedule == "plateau":
         raise ValueError(

