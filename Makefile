@@ -38,4 +38,4 @@ lock:  ## compile the locks again (needs uv)
 	.ci/lock
 
 clean:  ## remove the environment and everything built; runs/ stays
-	rm -rf $(VENV) _build book/practicals book/claims.md book/evidence.md book/benchmarks.md
+	rm -rf $(VENV) _build book/practicals book/claims.md book/evidence.md book/benchmarks.md book/icon-sets.md

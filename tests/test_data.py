@@ -17,7 +17,8 @@ from sklearn.datasets import load_digits
 from coursework import identity
 from coursework.data import mnist, sets
 from coursework.data.digits import digits
-from coursework.data.download import Archive, DataUnavailable, File
+from coursework.data.download import Archive, DataUnavailable
+from coursework.data.sources import File
 from coursework.data.splits import Split, Splits
 
 COUNTS = np.arange(10, 110, 10)  # of the classes in the training file
@@ -236,7 +237,7 @@ def test_without_names_the_small_and_the_present_sets_are_meant(
         mnist.ARCHIVE, name="huge", download_mb=170, sources=()
     )
     more = dataclasses.replace(small, archives=(huge,))
-    monkeypatch.setattr(sets, "SETS", {**sets.SETS, "huge": more})
+    monkeypatch.setattr(sets, "SETS", {"mnist": small, "huge": more})
     assert {(f.name, f.ok) for f in sets.verify()} == {("mnist", True)}
     assert {f.ok for f in sets.verify(["huge"])} == {False}
     sets.fetch()

@@ -18,16 +18,8 @@ from pathlib import Path
 import pytest
 
 from coursework.data import download, sources
-from coursework.data.download import (
-    Archive,
-    DataUnavailable,
-    File,
-    Mirror,
-    NpmPackage,
-    fetch,
-    read,
-)
-from coursework.data.sources import Source
+from coursework.data.download import Archive, DataUnavailable, fetch, read
+from coursework.data.sources import File, Mirror, NpmPackage, Source
 
 CONTENT = bytes(range(256)) * 40
 FILE = File("thing.bin", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
@@ -210,11 +202,11 @@ def test_the_error_names_each_attempt_and_the_ways_out(
     for part in (
         *("/404/thing.bin: HTTP Error 404", "/503/thing.bin: HTTP Error 503"),
         *("coursework data fetch thing", str(thing.folder), "thing.bin ("),
-        *("--stand-in", "'toy'"),
+        "--set dataset=toy",
     ):
         assert part in text
     plain = dataclasses.replace(thing, stand_in=None)
-    assert "--stand-in" not in str(plain.unavailable())
+    assert "--set" not in str(plain.unavailable())
 
 
 def test_offline_asks_nobody(

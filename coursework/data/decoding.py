@@ -6,18 +6,15 @@ import io
 import lzma
 import pickle
 import tarfile
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from itertools import pairwise
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from coursework import paths
 from coursework.data.download import Archive, read
+from coursework.data.kept import Arrays, kept
 
 # Inputs are uint8 (N, 3, H, W), targets int64 (N,), classes strings (K,).
 FIELDS = (
@@ -27,45 +24,24 @@ FIELDS = (
     "test_targets",
     "classes",
 )
-Arrays = Mapping[str, NDArray[Any]]
 
 
 def decoded(archive: Archive, decode: Callable[[bytes], Arrays]) -> Arrays:
     """Decode an archive's only file, or take what was kept of it before.
 
-    It is kept beside the file, under a name that holds the file's hash.
     Raises DataUnavailable if the file can't be had, is damaged, or holds a
     pickle that asks for more than arrays.
     """
     (file,) = archive.files
-    place = archive.folder / f"decoded-{file.sha256[:16]}.npz"
-    if kept := _kept(place):
-        return kept
-    try:
-        arrays = decode(read(archive, file.name))
-    except pickle.UnpicklingError as error:
-        path = archive.folder / file.name
-        raise archive.unavailable(f"{path}: {error}") from error
-    packed = io.BytesIO()
-    np.savez(packed, allow_pickle=False, **arrays)
-    with suppress(OSError):  # a folder that can't be written costs only time
-        paths.write(place, packed.getvalue())
-    return arrays
 
+    def make() -> Arrays:
+        try:
+            return decode(read(archive, file.name))
+        except pickle.UnpicklingError as error:
+            path = archive.folder / file.name
+            raise archive.unavailable(f"{path}: {error}") from error
 
-def _kept(place: Path) -> Arrays | None:
-    """Read what was kept; None if it is not there or damaged."""
-    try:
-        with zipfile.ZipFile(place) as packed:
-            # zipfile compares the CRC-32 once all of a member is read; numpy
-            # alone would stop where the array's header says.
-            files = {name: packed.read(f"{name}.npy") for name in FIELDS}
-        return {
-            name: np.load(io.BytesIO(file), allow_pickle=False)
-            for name, file in files.items()
-        }
-    except Exception:  # a damaged file fails in many ways
-        return None
+    return kept(archive.folder / f"decoded-{file.sha256[:16]}.npz", make)
 
 
 class _Plain(pickle.Unpickler):

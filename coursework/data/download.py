@@ -10,17 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from coursework import paths
-from coursework.data.sources import File, Mirror, NpmPackage, Refused, Source
-
-__all__ = [
-    "Archive",
-    "DataUnavailable",
-    "File",
-    "Mirror",
-    "NpmPackage",
-    "fetch",
-    "read",
-]
+from coursework.data.sources import File, Refused, Source
 
 UNASKED_MB = 40  # a larger download must be asked for by name
 
@@ -78,7 +68,7 @@ class Archive:
                 f"'coursework data fetch {self.name}'"
             )
         if self.stand_in:
-            ways.append(f"run on {self.stand_in!r} instead: --stand-in")
+            ways.append(f"run on a stand-in: --set dataset={self.stand_in}")
         return DataUnavailable(
             f"{self.name} can't be had:\n  - "
             + "\n  - ".join(reasons)

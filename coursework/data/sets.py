@@ -8,6 +8,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from coursework.data import cifar, download, mnist
+from coursework.data.compose import styles
+from coursework.data.compose.objects import objects
 from coursework.data.digits import digits
 from coursework.data.download import UNASKED_MB, Archive
 from coursework.data.moons import moons
@@ -75,6 +77,13 @@ SETS: Mapping[str, DataSet] = {
         licence="that of CIFAR-10: none given",
         source="CIFAR-10 encoded anew as JPEG, put into its folder by hand",
         archives=(cifar.CIFAR10_JPEG,),
+    ),
+    "objects": DataSet(
+        loader=objects,
+        licence=f"free, the sets' own: {styles.credits()}",
+        source="icon sets of @iconify-json, composed with backgrounds here",
+        archives=(styles.ARCHIVE,),
+        stand_in_for="cifar100",
     ),
 }
 

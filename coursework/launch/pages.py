@@ -13,6 +13,7 @@ import pandas as pd
 
 from coursework import paths, records, show, stacks
 from coursework.claims import catalogue
+from coursework.data.compose.styles import STYLES
 from coursework.launch import batch
 from coursework.launch.notebooks import notebooks
 from coursework.records import Record
@@ -120,6 +121,31 @@ def benchmarks_page() -> str:
     return "\n".join(parts)
 
 
+def icons_page() -> str:
+    """Write the page that credits the icon sets of the composed pictures."""
+    frame = pd.DataFrame(
+        [
+            {
+                "set": f"@iconify-json/{name} {style.version}",
+                "author": style.author,
+                "licence": style.licence,
+                "its terms": style.terms,
+                "drawings for": {"train": "training", "test": "testing"}[
+                    style.use
+                ],
+            }
+            for name, style in STYLES.items()
+        ]
+    )
+    return (
+        "# Icon sets\n\nThe pictures of the set `objects` show icons of these "
+        "free sets, cut out, recoloured and set before backgrounds that are "
+        "drawn or cut from scikit-learn's two sample photographs. None of "
+        "them is part of this repository: `coursework data fetch objects` "
+        f"brings them, by npm.\n\n{show.frame(frame).data}\n"
+    )
+
+
 def _about(benchmark: str) -> str:
     """Read what a benchmark's module says of itself, unexecuted."""
     source = (BENCHMARKS / f"{benchmark}.py").read_text()
@@ -139,6 +165,7 @@ OVERVIEWS: Mapping[str, Callable[[], str]] = {
     "claims.md": claims_page,
     "evidence.md": evidence_page,
     "benchmarks.md": benchmarks_page,
+    "icon-sets.md": icons_page,
 }
 
 
