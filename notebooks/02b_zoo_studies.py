@@ -175,8 +175,7 @@ show.results(growth_runs, baseline=middle)
 # %%
 show.figure(
     figures.cost(growth_runs, "parameters", unit="parameters"),
-    alt="Test error against parameters for each growth rate, and without "
-    "skips",
+    alt="Test error against parameters for each growth rate, and without skips",
 )
 
 # %% [markdown]

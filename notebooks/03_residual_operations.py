@@ -159,6 +159,7 @@ operations = experiment.run(
 #
 # With and without shortcuts, from 18 to 101 layers.  If deep plain networks
 # were merely overfitting, their *training* loss would fall with depth.
+# (`quick` trains operations alone; the rest are the committed runs.)
 
 
 # %%
@@ -174,7 +175,8 @@ def declare_depths(profile: experiment.Profile) -> experiment.Grid:
     }
 
 
-depths = experiment.run("residual-depth", declare_depths, profile=profile)
+rest = "evidence" if (profile, dataset) == ("quick", "mnist") else profile
+depths = experiment.run("residual-depth", declare_depths, profile=rest)
 
 # %% [markdown]
 # ## Experiment: deeper but light
@@ -215,7 +217,7 @@ def declare_light(profile: experiment.Profile) -> experiment.Grid:
     }
 
 
-light = experiment.run("residual-light", declare_light, profile=profile)
+light = experiment.run("residual-light", declare_light, profile=rest)
 show.banner(profile, operations, depths, light)
 
 # %%
@@ -244,9 +246,11 @@ show.results(operations, baseline="add, norm")
 show.frame(flows.failures(operations))
 
 # %%
+table = records.table(operations, baseline="add, norm")
 show.figure(
-    figures.seeds(operations),
-    alt="Test accuracy of each run by operation, with and without batch norm",
+    figures.differences(table, log=True),
+    alt="Paired difference of each operation's accuracy to addition's with "
+    "batch norm",
 )
 
 # %% [markdown]
@@ -257,29 +261,42 @@ show.figure(
 # (mean over seeds, on a logarithmic scale) and as `meanfield.chain` predicts.
 
 # %%
-normed = [r for r in operations if r.variant.endswith(", norm")]
+products = [r for r in operations if r.variant.startswith("multiply")]
+others = [r for r in operations if not r.variant.startswith("multiply")]
 show.figure(
-    flows.start(normed),
+    flows.start([r for r in others if r.variant.endswith(", norm")]),
     alt="Signal and gradient by unit at the start, with batch norm: measured "
-    "and predicted for each operation",
+    "and predicted for each operation but the product",
 )
 
 # %%
-bare = [r for r in operations if r.variant.endswith(", no norm")]
 show.figure(
-    flows.start(bare),
+    flows.start([r for r in others if r.variant.endswith(", no norm")]),
     alt="Signal and gradient by unit at the start, without batch norm: "
-    "measured and predicted for each operation",
+    "measured and predicted for each operation but the product",
+)
+
+# %% [markdown]
+# Where hardly anything but shortcuts carries the gradient (ReZero, layer
+# scale), it shrinks less in the committed runs than predicted.  Products are
+# far from all others, and from their prediction:
+
+# %%
+show.figure(
+    flows.start(products),
+    alt="Signal and gradient by unit at the start for products, with and "
+    "without batch norm, measured and predicted",
 )
 
 # %%
 show.made_of(operations)
 
 # %% [markdown]
-# The prediction takes shortcut and branch as independent.  In a picture they
-# are not: both may be large at the *same* places, the strokes, and a product
-# of such values is larger than one of independent ones.  So where points leave
-# their line, look first at products.
+# The prediction takes shortcut and branch as independent.  They are not: a
+# convolution puts out much where its input is large, so both factors are large
+# at the *same* places, the strokes of a digit first of all, and their product
+# is larger than one of independent factors.  A product of large values is a
+# larger one still, so that this grows from unit to unit.
 #
 # ### Through training
 
@@ -321,10 +338,27 @@ show.figure(
 show.claims("03_residual_operations", only=(27, 28, 29, 30, 31, 32, 33, 34, 81))
 
 # %% [markdown]
-# A constant prediction and an explosion are different failures, and R2's text
-# explains both by one cause.  In a product the signal itself is what vanishes
-# or explodes first, because each unit squares it; its gradient follows.
+# In the committed runs addition, subtraction and even nothing at all train; a
+# product does not.  R2's reason for it holds in part.  Without batch norm a
+# product's gradients do lie far apart from the start.  But batch norm mends
+# most of that, and products with it do not train either; nor does any run
+# explode: each fails by ending at a constant prediction, with a finite loss.
 #
+# R2 wrote $h - s$ and ran $s - h$.  They are not alike: behind a ReLU, $s - h$
+# hands on what the shortcut carries, $h - s$ only what the branch puts above
+# it.
+
+# %%
+failed = flows.failures(products)
+show.markdown(
+    f"""
+    Of the {failed["n"].sum()} runs with products here
+    {failed["constant"].sum()} end at a constant prediction and
+    {failed["not finite"].sum()} at a loss that is not finite.
+    """
+)
+
+# %% [markdown]
 # ## Limits
 #
 # - Two epochs on a part of MNIST in `standard`, at a quarter of the width and
@@ -337,7 +371,8 @@ show.claims("03_residual_operations", only=(27, 28, 29, 30, 31, 32, 33, 34, 81))
 #
 # 1. Start ReZero's factor at one.  What is it then, and what does the figure
 #    of the gradients look like?
-# 2. Give the products a smaller rate.  Which of the two failures does that
-#    cure?
+# 2. Give the products a smaller rate.  Does any of them learn?  Then feed the
+#    networks white noise: which points come nearer to their line, and why
+#    not all of them?
 # 3. Add an operation: the larger of the two, `torch.maximum`.  Write its
 #    prediction first.

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from coursework import meanfield
@@ -61,7 +62,7 @@ def start(runs: Sequence[Record]) -> Axes:
     means over seeds.
     """
     groups = grouped(runs)
-    drawn, axes = plt.subplots(1, 2, figsize=(7, 4.4))
+    drawn, axes = plt.subplots(1, 2, figsize=(7, 4.2))
     for number, (variant, group) in enumerate(groups.items()):
         flows = [run.arrays("flow.npz") for run in group]
         signals, gradients = _means(flows)
@@ -80,20 +81,21 @@ def start(runs: Sequence[Record]) -> Axes:
         ):
             units = np.arange(1, len(seen) + 1)
             ax.plot(units, theory, color=colour, lw=1)
-            name = variant.rpartition(", ")[0]
-            ax.plot(units, seen, marker, color=colour, label=name)
-    for ax, what in zip(
-        axes, ("signal", "gradient / last unit's"), strict=True
-    ):
-        ax.set(yscale="log", xlabel="unit", ylabel=f"{what} (root mean square)")
-    _legend(drawn, axes[0], "points: measured; lines: predicted")
+            ax.plot(units, seen, marker, color=colour, label=variant)
+    for ax, what in zip(axes, ("signal", "gradient / last"), strict=True):
+        ax.set(yscale="log", xlabel="unit", ylabel=what)
+    _legend(
+        drawn,
+        axes[0],
+        "points: measured before training; lines: predicted",
+    )
     first: Axes = axes[0]
     return first
 
 
 def through(runs: Sequence[Record]) -> Axes:
     """Draw the first unit's gradient over the last's, through training."""
-    drawn, axes = plt.subplots(figsize=(7, 4.6))
+    drawn, axes = plt.subplots(figsize=(7, 5))
     for number, (variant, group) in enumerate(grouped(runs).items()):
         shortest = min(len(r.arrays("flow.npz")["gradient"]) for r in group)
         ratios = np.exp(
@@ -118,6 +120,7 @@ def through(runs: Sequence[Record]) -> Axes:
         xlabel="epochs of training",
         ylabel="gradient, first unit / last unit",
     )
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _legend(drawn, axes, "geometric mean over seeds")
     return axes
 
@@ -144,7 +147,7 @@ def _legend(drawn: Figure, axes: Axes, title: str) -> None:
         handles,
         labels,
         loc="outside lower center",
-        ncols=min(4, len(labels)),
+        ncols=min(3, len(labels)),
         frameon=False,
         fontsize="small",
         title=title,
