@@ -1,7 +1,8 @@
-"""What theory says of signal and gradient in a residual network at its start.
+"""What theory says of signal and gradient in a random network at its start.
 
-Two levels.  :func:`linear_gain` is exact for one linear unit.  :func:`chain`
-follows a network of wide random layers unit by unit, in the mean-field manner
+:func:`linear_gain` is exact for one linear residual unit.  :func:`chain`
+follows a residual network of wide random layers unit by unit, and
+:func:`dense` one without shortcuts layer by layer, in the mean-field manner
 of :cite:p:`schoenholz2017deep`: all that counts of a map is how its values
 are distributed, and branches are independent of shortcuts.
 """
@@ -12,13 +13,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
+from coursework.models.activations import ELEMENTWISE
+from coursework.models.deep import VARIANCES, Initialisation
 from coursework.models.residual import Skip
 from coursework.recipe import named
 
 Values = NDArray[np.float64]
 SAMPLES = 200_000
+POINTS = 20_000
 
 # Mean square gain of a gradient through one unit with the linear branch
 # h = W s, where W has no trace and mean square gain b, and s mean square m:
@@ -144,3 +150,39 @@ def _plain(signal: Values, side: int, halves: bool) -> tuple[float, float]:
     first = 0.5 * ((3 * side - 1) / (3 * side)) ** 2 if halves else inside
     gain = 2 * first * inside
     return gain * float(np.mean(signal**2)), gain
+
+
+def dense(
+    activation: str,
+    initialisation: Initialisation,
+    *,
+    inputs: int,
+    width: int,
+    hidden: int,
+    signal: float = 1.0,
+) -> tuple[Values, Values]:
+    """Predict root mean squares along a dense network at its start.
+
+    ``signal`` is the root mean square of the inputs.  Returns the signals
+    (hidden,) that the activations put out, and the gradients (hidden,) there,
+    in shares of the last layer's: equations 3 and 10 of
+    :cite:p:`schoenholz2017deep`, without biases.  Raises ValueError for an
+    activation that is not elementwise.
+    """
+    module = named(ELEMENTWISE, activation, "elementwise activation").make(1)
+    variance = named(VARIANCES, initialisation, "initialisation")
+    # As many equally likely values of a normal distribution.
+    normal = torch.from_numpy(ndtri((np.arange(POINTS) + 0.5) / POINTS))
+    power, before = signal**2, inputs
+    signals, gains = [], []
+    for _ in range(hidden):
+        scale = (variance(before, width) * before * power) ** 0.5
+        given = (scale * normal).requires_grad_()
+        output = module.double()(given[:, None])[:, 0]
+        (slope,) = torch.autograd.grad(output.sum(), given)
+        power, before = float(output.detach().square().mean()), width
+        gain = variance(width, width) * width * slope.square().mean()
+        signals.append(power**0.5)
+        gains.append(float(gain))
+    behind = np.cumprod([1.0, *reversed(gains[1:])])[::-1]
+    return np.array(signals), np.sqrt(behind)

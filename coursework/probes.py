@@ -22,6 +22,7 @@ from torch.nn.functional import cross_entropy
 from coursework import metrics
 from coursework.data.splits import Split
 from coursework.models.attention import SqueezeExcite
+from coursework.models.deep import Layer
 from coursework.models.residual import Unit
 from coursework.models.vit import Attention
 from coursework.precision import autocast
@@ -190,6 +191,69 @@ def flow(trained: Trained) -> Arrays:
 def _rms(values: Tensor) -> float:
     # In float64, as squares of large and small values leave float32.
     return float(values.detach().double().square().mean().sqrt())
+
+
+def layer_flow(trained: Trained) -> Arrays:
+    """Measure signal, gradient and dead units at each hidden dense layer.
+
+    On the first training pictures, by layer (layers,): ``signal``, root mean
+    square of what its activation puts out; ``gradient``, that of the loss's
+    derivative there; ``inside``, the share of the activation's inputs from -3
+    to 3; ``shift``, the share of the mean square that a unit's own mean over
+    pictures has; ``dead``, the share of units whose activation passes no
+    gradient for any picture.  ``input`` () is the root mean square of the
+    pictures.
+    """
+    rows = np.arange(min(LOOKED_AT, len(trained.splits.train)))
+    split = trained.splits.train.take(rows)
+    inputs, targets = to_tensors(split, trained.device)
+    seen: list[tuple[Tensor, Tensor]] = []
+
+    def keep(_: nn.Module, given: tuple[Tensor], output: Tensor) -> None:
+        seen.append((given[0], output))
+
+    with ExitStack() as stack:
+        for layer in _modules(trained.network, Layer).values():
+            stack.enter_context(hooked(layer.act, keep))
+        logits = trained.network(trained.view(inputs))
+    outputs = [output for _, output in seen]
+    loss = cross_entropy(logits, targets)
+    gradients = torch.autograd.grad(loss, outputs, retain_graph=True)
+    found = [
+        {
+            "signal": _rms(output),
+            "gradient": _rms(gradient),
+            "inside": float((given.abs() <= 3).float().mean()),
+            "shift": _rms(output.mean(0)) ** 2 / _rms(output) ** 2,
+            "dead": _dead(given, output),
+        }
+        for (given, output), gradient in zip(seen, gradients, strict=True)
+    ]
+    arrays = {name: np.array([one[name] for one in found]) for name in found[0]}
+    return arrays | {"input": np.array(_rms(trained.view(inputs)))}
+
+
+def _dead(given: Tensor, output: Tensor) -> float:
+    """Share of an activation's units that pass no gradient for any row."""
+    # Uneven, as an even one is nothing to a softmax, whose sum is fixed.
+    passed = torch.linspace(1, 2, output.shape[1], device=output.device)
+    (slope,) = torch.autograd.grad(
+        output, given, passed.expand_as(output), retain_graph=True
+    )
+    return float((slope == 0).all(0).float().mean())
+
+
+def weights(trained: Trained) -> Arrays:
+    """Measure ``weight`` (layers,), the root mean square of each layer's.
+
+    A layer is a convolution or a dense one, in the network's order.
+    """
+    found = [
+        _rms(module.weight)
+        for module in trained.network.modules()
+        if isinstance(module, nn.Conv2d | nn.Linear)
+    ]
+    return {"weight": np.array(found)}
 
 
 def train_mode(trained: Trained) -> Arrays:

@@ -45,7 +45,12 @@ def verdicts(changes: Arms) -> dict[int, Verdict]:
             for arm, (fits, tests) in {**ARMS, **changes}.items()
         ]
     )
-    seen = decide(activations.CLAIMS, best_evidence)
+    moons = [
+        claim
+        for claim in activations.CLAIMS
+        if claim.practical == activations.PRACTICAL
+    ]
+    seen = decide(moons, best_evidence)
     return {verdict.claim.id: verdict for verdict in seen}
 
 

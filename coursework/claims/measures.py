@@ -21,6 +21,11 @@ def first_accuracy(record: Record) -> float:
     return float(record.history[0]["validation"]["accuracy"])
 
 
+def second_accuracy(record: Record) -> float:
+    """Read validation accuracy after the second epoch."""
+    return float(record.history[1]["validation"]["accuracy"])
+
+
 def late_rise(record: Record) -> float:
     """Find the largest rise of validation accuracy between two late reports.
 
@@ -87,11 +92,40 @@ def gate_range(record: Record) -> float:
     return float(sum(ranges) / len(ranges))
 
 
+def dead_units(record: Record) -> float:
+    """Share of a deep network's units that pass no gradient at the end.
+
+    The mean over layers; reads the artefact ``layer_flow.npz``, as do the
+    two measures below.
+    """
+    return float(record.arrays("layer_flow.npz")["dead"][-1].mean())
+
+
+def inside(record: Record) -> float:
+    """Share of an activation's inputs from -3 to 3 before training."""
+    return float(record.arrays("layer_flow.npz")["inside"][0].mean())
+
+
+def mean_shift(record: Record) -> float:
+    """Share of units' mean square that their own means have at the end."""
+    return float(record.arrays("layer_flow.npz")["shift"][-1].mean())
+
+
+def weight_growth(record: Record) -> float:
+    """Logarithm of how much a layer's weights grow in training, on average.
+
+    Reads the artefact ``weights.npz``.
+    """
+    weight = record.arrays("weights.npz")["weight"]
+    return float(sum(map(math.log, weight[-1] / weight[0])) / weight.shape[1])
+
+
 MEASURES: Mapping[str, Measure] = {
     "accuracy": final_accuracy,
     "fits": fits,
     "misses": misses,
     "first accuracy": first_accuracy,
+    "second accuracy": second_accuracy,
     "late rise": late_rise,
     "seconds": seconds,
     "log seconds": log_seconds,
@@ -100,4 +134,8 @@ MEASURES: Mapping[str, Measure] = {
     "train loss": train_loss,
     "gradient spread": gradient_spread,
     "gate range": gate_range,
+    "dead units": dead_units,
+    "inside": inside,
+    "mean shift": mean_shift,
+    "weight growth": weight_growth,
 }

@@ -39,9 +39,16 @@ class Activation:
 def activation(name: str, channels: int) -> nn.Module:
     """Make an activation for (N, channels, ...) by its name.
 
+    What it draws for itself leaves the global generator as it was, so that
+    the layers behind it begin alike whatever stands here.
     Raises ValueError for an unknown name, with those that are accepted.
     """
-    return named(ACTIVATIONS, name, "activation").make(channels)
+    make = named(ACTIVATIONS, name, "activation").make
+    with torch.random.fork_rng(devices=[]):
+        # Not the very numbers that the next layer draws.
+        own = int(torch.randint(2**62, (), device="cpu"))
+        torch.default_generator.manual_seed(own)
+        return make(channels)
 
 
 class Elementwise(nn.Module):

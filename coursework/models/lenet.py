@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import nn
 
-from coursework.models.parts import xavier
-from coursework.recipe import at_least
+from coursework.models import activations
+from coursework.models.parts import relu, xavier
+from coursework.recipe import at_least, named
 
 
 class LeNet(nn.Sequential):
     """Two convolutions and three dense layers :cite:p:`lecun1998gradient`.
 
     Takes pictures (N, 1, side, side), gives logits (N, classes); 44,426
-    parameters by default.  Deviates from the paper: ReLU for tanh, max
+    parameters by default.  ``activation`` names an entry of the catalogue;
+    one that needs maps stands after the convolutions alone, with ReLU after
+    the dense layers.  Deviates from the paper: ReLU for tanh, max
     pooling for trained subsampling, all maps connected, no padding, and a
     linear output in place of radial basis functions.
     """
 
-    def __init__(self, classes: int = 10, side: int = 28) -> None:
+    def __init__(
+        self, classes: int = 10, side: int = 28, activation: str = "relu"
+    ) -> None:
         at_least("side", side, 16)
         left = ((side - 4) // 2 - 4) // 2
+        known = activations.ACTIVATIONS
+        scope = named(known, activation, "activation").scope
+        make = partial(activations.activation, activation)
+        dense = relu if scope == "map" else make
         super().__init__(
             nn.Conv2d(1, 6, 5),
-            nn.ReLU(),
+            make(6),
             nn.MaxPool2d(2),
             nn.Conv2d(6, 16, 5),
-            nn.ReLU(),
+            make(16),
             nn.MaxPool2d(2),
             nn.Flatten(),
             nn.Linear(16 * left**2, 120),
-            nn.ReLU(),
+            dense(120),
             nn.Linear(120, 84),
-            nn.ReLU(),
+            dense(84),
             nn.Linear(84, classes),
         )
 

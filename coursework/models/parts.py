@@ -7,6 +7,7 @@ from typing import Literal
 
 from torch import nn
 
+MakeActivation = Callable[[int], nn.Module]  # of so many channels
 Stem = Literal["imagenet", "cifar", "r2"]
 
 
@@ -53,28 +54,37 @@ def convolution(
     return [layer, nn.BatchNorm2d(outputs)] if norm else [layer]
 
 
-def imagenet(channels: int, width: int) -> nn.Sequential:
+def relu(channels: int) -> nn.Module:
+    """Make what stands after a norm unless another activation is asked for."""
+    return nn.ReLU()
+
+
+def imagenet(
+    channels: int, width: int, act: MakeActivation = relu
+) -> nn.Sequential:
     """Quarter a map's side: 7×7 convolution and max pooling."""
     return nn.Sequential(
-        *convolution(channels, width, 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1)
+        *convolution(channels, width, 7, 2), act(width), nn.MaxPool2d(3, 2, 1)
     )
 
 
-def cifar(channels: int, width: int) -> nn.Sequential:
+def cifar(
+    channels: int, width: int, act: MakeActivation = relu
+) -> nn.Sequential:
     """Keep a map's side: 3×3 convolution, no pooling."""
-    return nn.Sequential(*convolution(channels, width, 3), nn.ReLU())
+    return nn.Sequential(*convolution(channels, width, 3), act(width))
 
 
-def r2(channels: int, width: int) -> nn.Sequential:
+def r2(channels: int, width: int, act: MakeActivation = relu) -> nn.Sequential:
     """Do as report R2: bias before the norm, pooling without padding."""
     return nn.Sequential(
         *convolution(channels, width, 7, 2, bias=True),
-        nn.ReLU(),
+        act(width),
         nn.MaxPool2d(3, 2),
     )
 
 
-STEMS: Mapping[Stem, Callable[[int, int], nn.Sequential]] = {
+STEMS: Mapping[Stem, Callable[..., nn.Sequential]] = {
     "imagenet": imagenet,
     "cifar": cifar,
     "r2": r2,

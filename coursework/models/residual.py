@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from coursework import guard_torchvision
 from coursework.models.attention import MakeAttention
-from coursework.models.parts import convolution, he, xavier
+from coursework.models.parts import MakeActivation, convolution, he, xavier
 from coursework.recipe import named
 
 Skip = Literal[
@@ -32,7 +32,7 @@ FormName = Literal["standard", "r2"]
 Join = Callable[[Tensor, Tensor], Tensor]
 Layers = list[nn.Module]
 Convolution = Callable[..., Layers]
-Branch = Callable[[int, int, int, Convolution], Layers]
+Branch = Callable[[int, int, int, Convolution, MakeActivation], Layers]
 
 
 def reverse_subtract(shortcut: Tensor, branch: Tensor) -> Tensor:
@@ -127,39 +127,53 @@ DROPS: Mapping[Drop, Callable[[float], nn.Module]] = {
 }
 
 
-def basic(inputs: int, outputs: int, stride: int, conv: Convolution) -> Layers:
+def basic(
+    inputs: int,
+    outputs: int,
+    stride: int,
+    conv: Convolution,
+    act: MakeActivation,
+) -> Layers:
     """Make two 3×3 convolutions."""
     return [
         *conv(inputs, outputs, 3, stride),
-        nn.ReLU(),
+        act(outputs),
         *conv(outputs, outputs, 3),
     ]
 
 
 def bottleneck(
-    inputs: int, outputs: int, stride: int, conv: Convolution
+    inputs: int,
+    outputs: int,
+    stride: int,
+    conv: Convolution,
+    act: MakeActivation,
 ) -> Layers:
     """Make 1×1, 3×3, 1×1; the middle has a quarter of the outputs."""
     middle = outputs // 4
     return [
         *conv(inputs, middle, 1),
-        nn.ReLU(),
+        act(middle),
         *conv(middle, middle, 3, stride),
-        nn.ReLU(),
+        act(middle),
         *conv(middle, outputs, 1),
     ]
 
 
 def r2_bottleneck(
-    inputs: int, outputs: int, stride: int, conv: Convolution
+    inputs: int,
+    outputs: int,
+    stride: int,
+    conv: Convolution,
+    act: MakeActivation,
 ) -> Layers:
     """Make 1×1, 3×3, 1×1; the middle has half of the inputs."""
     middle = inputs // 2
     return [
         *conv(inputs, middle, 1, stride),
-        nn.ReLU(),
+        act(middle),
         *conv(middle, middle, 3),
-        nn.ReLU(),
+        act(middle),
         *conv(middle, outputs, 1),
     ]
 
@@ -181,9 +195,10 @@ FORMS: Mapping[FormName, Form] = {
 
 
 class Unit(nn.Module):
-    """Compute relu(join(s, h)) of a shortcut s and a branch h of x.
+    """Compute act(join(s, h)) of a shortcut s and a branch h of x.
 
-    :cite:p:`he2016deep`, eq. 1 and 2, where the join adds.
+    :cite:p:`he2016deep`, eq. 1 and 2, where the join adds and ``act`` makes
+    the ReLU.
     """
 
     def __init__(
@@ -198,11 +213,14 @@ class Unit(nn.Module):
         attention: MakeAttention | None,
         skip: Skip,
         drop: nn.Module,
+        act: MakeActivation,
     ) -> None:
         super().__init__()
         conv = partial(convolution, bias=form.bias)
         inside = partial(conv, norm=batch_norm)
-        self.branch = nn.Sequential(*branch(inputs, outputs, stride, inside))
+        self.branch = nn.Sequential(
+            *branch(inputs, outputs, stride, inside, act)
+        )
         self.shortcut = nn.Sequential()
         if skip != "plain" and (stride != 1 or inputs != outputs):
             norm = form.shortcut_norm
@@ -212,8 +230,10 @@ class Unit(nn.Module):
         self.attention = attention(outputs) if attention else nn.Identity()
         self.drop = drop
         self.join = named(SKIPS, skip, "skip")(outputs)
+        self.act = act(outputs)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Map (N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
         branch = self.drop(self.attention(self.branch(maps)))
-        return torch.relu(self.join(self.shortcut(maps), branch))
+        result: Tensor = self.act(self.join(self.shortcut(maps), branch))
+        return result

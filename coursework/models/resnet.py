@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from torch import nn
 
+from coursework.models import activations
 from coursework.models.attention import MakeAttention, SqueezeExcite
 from coursework.models.parts import STEMS, Stem, xavier
 from coursework.models.residual import (
@@ -49,10 +50,12 @@ class ResNet(nn.Sequential):
     "cifar" (the whole side).  ``attention`` makes a module for so many maps;
     it stands after the branch's last norm, as in SE-ResNet
     :cite:p:`hu2018squeeze`.  ``batch_norm`` is about the branches only.
+    ``units`` are those of each stage, in place of the depth's number.
     ``skip`` names what joins shortcut s and branch h ("subtract" is s - h);
     with "none" the 1×1 shortcuts stay, idle, with "plain" there are none.
     ``drop`` names what drops branches in training, at a rate that rises
-    linearly with depth to ``drop_rate`` in the last unit.  Deviates from the
+    linearly with depth to ``drop_rate`` in the last unit.  ``activation``
+    names an entry of the catalogue for all of them.  Deviates from the
     paper: a bottleneck strides in its 3×3 convolution, not in the first 1×1.
     Raises ValueError for an unknown name or depth.  Its children ``stem``,
     ``stages`` and ``head`` run in turn.
@@ -72,28 +75,33 @@ class ResNet(nn.Sequential):
         form: FormName = "standard",
         drop: Drop = "nothing",
         drop_rate: float = 0.2,
+        activation: str = "relu",
+        units: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         if depth not in DEPTHS:
             raise ValueError(f"depth is {depth}; accepted: {[*DEPTHS]}")
         plan, parts = DEPTHS[depth], named(FORMS, form, "form")
+        numbers = plan.units if units is None else units
+        act = partial(activations.activation, activation)
         unit = partial(
             Unit,
+            act=act,
             form=parts,
             branch=basic if plan.expansion == 1 else parts.bottleneck,
             batch_norm=batch_norm,
             attention=attention,
             skip=skip,
         )
-        self.stem = named(STEMS, stem, "stem")(channels, width)
+        self.stem = named(STEMS, stem, "stem")(channels, width, act)
         self.stages = nn.Sequential()
-        make_drop, total = named(DROPS, drop, "drop"), sum(plan.units)
+        make_drop, total = named(DROPS, drop, "drop"), sum(numbers)
         drops = (make_drop(drop_rate * n / total) for n in range(1, total + 1))
         inputs = width
-        for number, units in enumerate(plan.units):
+        for number, size in enumerate(numbers):
             outputs = width * plan.expansion * 2**number
             stage = nn.Sequential()
-            for place in range(units):
+            for place in range(size):
                 stride = 2 if number and not place else 1
                 stage.append(unit(inputs, outputs, stride, drop=next(drops)))
                 inputs = outputs
