@@ -112,6 +112,7 @@ NETWORKS: dict[str, partial[Any]] = {
     "LeNet": partial(LeNet),
     "ResNet-18": partial(ResNet, 18, channels=1, classes=10, stem="cifar"),
 }
+SCORED = {"quick": 1_000}  # validation and test pictures each; else all
 PICTURES = {
     "LeNet": {"smoke": 64, "quick": 1_000, "standard": 5_000, "full": None},
     "ResNet-18": {"smoke": 64, "quick": 500, "standard": 1_500, "full": None},
@@ -130,7 +131,11 @@ def swap(
     return partial(
         training.fit,
         model=partial(NETWORKS[network], activation=name, **width),
-        data=loader(dataset, train=PICTURES[network][profile]),
+        data=loader(
+            dataset,
+            train=PICTURES[network][profile],
+            scored=SCORED.get(profile),
+        ),
         view=View(side=SIDE[profile]) if residual else View(),
         recipe=Recipe(
             epochs={"standard": 2, "full": 20}.get(profile, 1),
@@ -183,7 +188,9 @@ def deep(
     return partial(
         training.fit,
         model=partial(DeepMLP, activation=name, initialisation=first),
-        data=loader(dataset, train=pictures[profile]),
+        data=loader(
+            dataset, train=pictures[profile], scored=SCORED.get(profile)
+        ),
         recipe=Recipe(
             epochs={"standard": 3, "full": 20}.get(profile, 1),
             batch_size=64,

@@ -152,6 +152,7 @@ show.figure(
 # %%
 SIDE = {"smoke": 64, "quick": 64, "standard": 64, "full": 224}
 TRAIN = {"smoke": 100, "quick": 1_000, "standard": 12_000, "full": None}
+SCORED = {"quick": 1_000}  # validation and test pictures each; else all
 EPOCHS = {"smoke": 1, "quick": 1, "standard": 2, "full": 10}
 WIDTH = {"smoke": 16, "quick": 16, "standard": 32, "full": 64}
 QUICK = (
@@ -204,7 +205,9 @@ def declare_zoo(profile: experiment.Profile) -> experiment.Grid:
         name: partial(
             training.fit,
             model=network,
-            data=loader(dataset, train=TRAIN[profile]),
+            data=loader(
+                dataset, train=TRAIN[profile], scored=SCORED.get(profile)
+            ),
             view=View(side=side),
             recipe=Recipe(
                 epochs=EPOCHS[profile],

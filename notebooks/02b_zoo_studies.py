@@ -82,6 +82,7 @@ show.source(SqueezeExcite)
 
 # %%
 TRAIN = {"smoke": 100, "quick": 1_000, "standard": 6_000, "full": None}
+SCORED = {"quick": 1_000}  # validation and test pictures each; else all
 EPOCHS = {"smoke": 1, "quick": 1, "standard": 2, "full": 10}
 
 
@@ -114,7 +115,9 @@ def declare_growths(profile: experiment.Profile) -> experiment.Grid:
         name: partial(
             training.fit,
             model=network,
-            data=loader(dataset, train=TRAIN[profile]),
+            data=loader(
+                dataset, train=TRAIN[profile], scored=SCORED.get(profile)
+            ),
             view=View(side=64),
             recipe=recipe(profile),
         )
@@ -144,7 +147,9 @@ def declare_ratios(profile: experiment.Profile) -> experiment.Grid:
         name: partial(
             training.fit,
             model=network,
-            data=loader(dataset, train=TRAIN[profile]),
+            data=loader(
+                dataset, train=TRAIN[profile], scored=SCORED.get(profile)
+            ),
             view=View(side=64),
             recipe=recipe(profile),
             probes=() if name == "no SE" else (probes.gates,),

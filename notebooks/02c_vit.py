@@ -111,6 +111,7 @@ show.frame(pd.DataFrame(rows))
 
 # %%
 TRAIN = {"smoke": 100, "quick": 1_000, "standard": 12_000, "full": None}
+SCORED = {"quick": 1_000}  # validation and test pictures each; else all
 EPOCHS = {"smoke": 1, "quick": 1, "standard": 2, "full": 50}
 
 
@@ -143,7 +144,9 @@ def declare_scales(profile: experiment.Profile) -> experiment.Grid:
         f"{form}, {'scaled' if scaled else 'unscaled'}, rate {rate}": partial(
             training.fit,
             model=partial(network, scaled=scaled),
-            data=loader(dataset, train=TRAIN[profile]),
+            data=loader(
+                dataset, train=TRAIN[profile], scored=SCORED.get(profile)
+            ),
             recipe=adam(profile, rate),
             probes=(probes.attention_entropy,),
         )
@@ -170,7 +173,9 @@ def declare_parts(profile: experiment.Profile) -> experiment.Grid:
         f"{activation}, {warm_up}, rate {rate}": partial(
             training.fit,
             model=partial(vit_mnist, activation=activation.lower()),
-            data=loader(dataset, train=TRAIN[profile]),
+            data=loader(
+                dataset, train=TRAIN[profile], scored=SCORED.get(profile)
+            ),
             recipe=replace(adam(profile, rate), warm_up=share),
             probes=(probes.attention_entropy,),
         )

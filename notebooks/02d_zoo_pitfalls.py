@@ -91,6 +91,7 @@ show.markdown(
 
 # %%
 TRAIN = {"smoke": 100, "quick": 1_000, "standard": 6_000, "full": None}
+SCORED = {"quick": 1_000}  # validation and test pictures each; else all
 EPOCHS = {"smoke": 1, "quick": 1, "standard": 2, "full": 10}
 
 
@@ -108,7 +109,9 @@ def declare_mistakes(profile: experiment.Profile) -> experiment.Grid:
         name: partial(
             training.fit,
             model=network,
-            data=loader(dataset, train=TRAIN[profile]),
+            data=loader(
+                dataset, train=TRAIN[profile], scored=SCORED.get(profile)
+            ),
             view=View(side=64),
             recipe=Recipe(
                 epochs=EPOCHS[profile],
@@ -160,7 +163,9 @@ def declare_small(profile: experiment.Profile) -> experiment.Grid:
         name: partial(
             training.fit,
             model=network,
-            data=loader(dataset, train=few[profile]),
+            data=loader(
+                dataset, train=few[profile], scored=SCORED.get(profile)
+            ),
             view=view,
             recipe=chosen,
         )

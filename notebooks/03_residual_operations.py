@@ -110,6 +110,7 @@ show.frame(
 
 # %%
 TRAIN = {"smoke": 64, "quick": 500, "standard": 10_000, "full": None}
+SCORED = {"quick": 1_000}  # validation and test pictures each; else all
 EPOCHS = {"smoke": 1, "quick": 1, "standard": 2, "full": 20}
 SIDE = {"smoke": 64, "quick": 64, "standard": 64, "full": 224}
 WIDTH = {"smoke": 8, "quick": 16, "standard": 16, "full": 64}
@@ -125,7 +126,7 @@ def arm(
     return partial(
         training.fit,
         model=partial(network, channels=1, classes=10, width=width),
-        data=loader(dataset, train=TRAIN[profile]),
+        data=loader(dataset, train=TRAIN[profile], scored=SCORED.get(profile)),
         view=View(side=SIDE[profile]),
         recipe=Recipe(
             epochs=EPOCHS[profile],

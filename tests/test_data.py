@@ -201,6 +201,21 @@ def test_digits_splits_are_stratified_and_fixed() -> None:
     assert np.array_equal(few.train.inputs, data.train.inputs[:100])
     assert np.array_equal(few.test.inputs, data.test.inputs)
     assert data.stand_in
+    thin = digits(scored=100)
+    assert len(thin.train) == len(data.train)
+    for part, whole in (
+        (thin.validation, data.validation),
+        (thin.test, data.test),
+    ):
+        rows = [
+            int(np.flatnonzero((whole.inputs == picture).all((1, 2)))[0])
+            for picture in part.inputs
+        ]
+        assert rows == [number * len(whole) // 100 for number in range(100)]
+        assert np.array_equal(part.targets, whole.targets[rows])
+    assert digits(scored=1000).info() == data.info()
+    with pytest.raises(ValueError, match="scored is 0"):
+        digits(scored=0)
     with pytest.raises(ValueError, match="train is 1198"):
         digits(train=1198)
 

@@ -64,12 +64,18 @@ CIFAR10_JPEG = Archive(
 )
 
 
-def cifar10(*, train: int | None = None, held_out: int = 5000) -> Splits:
+def cifar10(
+    *,
+    train: int | None = None,
+    held_out: int = 5000,
+    scored: int | None = None,
+) -> Splits:
     """Load CIFAR-10, pictures (N, 3, 32, 32), from its canonical archive.
 
     ``held_out`` of the 50,000 training pictures become the validation split,
     stratified and always the same ones; ``train`` keeps only so many of the
-    others.  Raises DataUnavailable if the archive is not there, is damaged
+    others, ``scored`` at most so many of the validation and of the test split.
+    Raises DataUnavailable if the archive is not there, is damaged
     or holds anything but arrays, ValueError if there are not that many
     pictures.
     """
@@ -81,10 +87,15 @@ def cifar10(*, train: int | None = None, held_out: int = 5000) -> Splits:
         classes=("batches.meta", b"label_names"),
     )
     arrays = decoded(CIFAR10, decode)
-    return _splits("cifar10", arrays, train, held_out)
+    return _splits("cifar10", arrays, train, held_out, scored)
 
 
-def cifar100(*, train: int | None = None, held_out: int = 5000) -> Splits:
+def cifar100(
+    *,
+    train: int | None = None,
+    held_out: int = 5000,
+    scored: int | None = None,
+) -> Splits:
     """Load CIFAR-100 with its 100 fine classes; all else as `cifar10`."""
     decode = partial(
         pickles,
@@ -94,21 +105,30 @@ def cifar100(*, train: int | None = None, held_out: int = 5000) -> Splits:
         classes=("meta", b"fine_label_names"),
     )
     arrays = decoded(CIFAR100, decode)
-    return _splits("cifar100", arrays, train, held_out)
+    return _splits("cifar100", arrays, train, held_out, scored)
 
 
-def cifar10_jpeg(*, train: int | None = None, held_out: int = 5000) -> Splits:
+def cifar10_jpeg(
+    *,
+    train: int | None = None,
+    held_out: int = 5000,
+    scored: int | None = None,
+) -> Splits:
     """Load a copy of CIFAR-10 that was encoded as JPEG; else as `cifar10`.
 
     Its pictures differ a little from the canonical ones, so do their results.
     No source offers the file: somebody puts it into the data folder.
     """
     arrays = decoded(CIFAR10_JPEG, jpegs)
-    return _splits("CIFAR-10 (JPEG copy)", arrays, train, held_out)
+    return _splits("CIFAR-10 (JPEG copy)", arrays, train, held_out, scored)
 
 
 def _splits(
-    name: str, arrays: Arrays, train: int | None, held_out: int
+    name: str,
+    arrays: Arrays,
+    train: int | None,
+    held_out: int,
+    scored: int | None,
 ) -> Splits:
     inputs, targets, test_inputs, test_targets, classes = (
         arrays[field] for field in FIELDS
@@ -122,4 +142,4 @@ def _splits(
         test=Split(inputs=test_inputs, targets=test_targets),
         classes=tuple(classes.tolist()),
     )
-    return splits.first(train)
+    return splits.first(train, scored)

@@ -10,13 +10,13 @@ TEST, VALIDATION = 400, 200
 SPLIT_SEED = 1797  # the same rows for every run, whatever its seed
 
 
-def digits(*, train: int | None = None) -> Splits:
+def digits(*, train: int | None = None, scored: int | None = None) -> Splits:
     """Load the 1,797 digits of scikit-learn as pictures (N, 28, 28).
 
     Each of the 8 x 8 pixels becomes a block of 3 x 3, with a border of 2;
     values 0 to 16 become 0 to 255.  The splits are stratified and always the
-    same.  ``train`` keeps only so many training pictures; ValueError if
-    there are fewer.
+    same.  ``train`` keeps only so many training pictures, ValueError if there
+    are fewer; ``scored`` at most so many of each of the other splits.
     """
     # Looking the set up by name must not pay for scikit-learn.
     from sklearn.datasets import load_digits  # noqa: PLC0415
@@ -38,4 +38,4 @@ def digits(*, train: int | None = None) -> Splits:
         classes=tuple("0123456789"),
         stand_in=True,
     )
-    return splits.first(train)
+    return splits.first(train, scored)

@@ -50,12 +50,18 @@ ARCHIVE = Archive(
 )
 
 
-def mnist(*, train: int | None = None, held_out: int = 5000) -> Splits:
+def mnist(
+    *,
+    train: int | None = None,
+    held_out: int = 5000,
+    scored: int | None = None,
+) -> Splits:
     """Load MNIST, pictures (N, 28, 28); fetch it if it is not there.
 
     ``held_out`` of the 60,000 training pictures become the validation split,
     stratified and always the same ones; 0 leaves it empty, which is report
-    R1's setting.  ``train`` keeps only so many of the others.  Raises
+    R1's setting.  ``train`` keeps only so many of the others, ``scored`` at
+    most so many of the validation and of the test split.  Raises
     DataUnavailable if the files can't be had or are damaged, ValueError if
     there are not that many pictures.
     """
@@ -69,7 +75,7 @@ def mnist(*, train: int | None = None, held_out: int = 5000) -> Splits:
         test=test.take(np.arange(len(test))),
         classes=tuple("0123456789"),
     )
-    return splits.first(train)
+    return splits.first(train, scored)
 
 
 def idx(content: bytes) -> NDArray[np.uint8]:

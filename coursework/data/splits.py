@@ -64,20 +64,35 @@ class Splits:
             },
         )
 
-    def first(self, train: int | None) -> Splits:
+    def first(self, train: int | None, scored: int | None = None) -> Splits:
         """Keep the first ``train`` training examples (None: all of them).
 
-        Raises ValueError if there are not that many.
+        Of the validation and of the test split at most ``scored`` are kept
+        each, one in so many, for a set may be sorted by how hard it is.
+        Raises ValueError if there are not that many for training.
         """
-        if train is None:
-            return self
-        at_least("train", train, 1)
-        if train > len(self.train):
-            raise ValueError(
-                f"train is {train}; {self.name} has only {len(self.train)} "
-                "training examples"
+        kept = self
+        if train is not None:
+            at_least("train", train, 1)
+            if train > len(self.train):
+                raise ValueError(
+                    f"train is {train}; {self.name} has only "
+                    f"{len(self.train)} training examples"
+                )
+            kept = replace(kept, train=self.train.take(np.arange(train)))
+        if scored is not None:
+            at_least("scored", scored, 1)
+            kept = replace(
+                kept,
+                validation=_thinned(self.validation, scored),
+                test=_thinned(self.test, scored),
             )
-        return replace(self, train=self.train.take(np.arange(train)))
+        return kept
+
+
+def _thinned(split: Split, most: int) -> Split:
+    number = min(most, len(split))
+    return split.take(np.arange(number) * len(split) // max(number, 1))
 
 
 Loader = Callable[[], Splits]

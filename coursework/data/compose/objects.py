@@ -34,15 +34,20 @@ Choice = Sequence[Sequence[Cutout]]  # of one class: by style, by drawing
 
 
 def objects(
-    *, train: int | None = None, held_out: int | None = None, side: int = 32
+    *,
+    train: int | None = None,
+    held_out: int | None = None,
+    scored: int | None = None,
+    side: int = 32,
 ) -> Splits:
     """Load the composed pictures, (N, 3, side, side); compose them once.
 
     Picture ``i`` shows class ``i`` modulo their number and depends on its
     split and ``i`` alone; its drawing style is chosen before the drawing.
     The classes are those with at least ``FEWEST`` drawings.  ``train`` and
-    ``held_out`` keep only the first so many training and validation pictures
-    (None: all of them).  Raises DataUnavailable if the icon sets can't be
+    ``held_out`` keep only the first so many training and validation pictures,
+    ``scored`` at most so many of the validation and of the test split (None:
+    all of them).  Raises DataUnavailable if the icon sets can't be
     had or are damaged, ValueError if there are not that many pictures.
     """
     at_least("side", side, 8)
@@ -66,7 +71,7 @@ def objects(
         classes=tuple(map(str, made["classes"])),
         stand_in=True,
     )
-    return splits.first(train)
+    return splits.first(train, scored)
 
 
 def drawings(side: int) -> dict[str, dict[str, Choice]]:
