@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from coursework.models.activations import ACTIVATIONS
 from coursework.models.attention.banded import MapConvolution
+from coursework.models.attention.fused import pooled
 from coursework.models.attention.gating import (
     POOLS,
     Gating,
@@ -88,12 +88,15 @@ class BranchGate(Gating):
 
     def weights(self, maps: Tensor) -> Tensor:
         """Compute the gates of (N, C, H, W), with 1 in the pooled axis."""
-        pooled = torch.stack([pool(maps, self.axis) for pool in self.pools], 1)
-        if self.axis == 3:  # left are C and H; the rows are to be H
-            return self._gate(pooled.mT).mT.unsqueeze(3)
-        return self._gate(pooled).unsqueeze(self.axis)
+        return self.read(pooled(maps, [self.axis], self.pools)[0])
 
-    def _gate(self, pooled: Tensor) -> Tensor:
-        logits = self.norm(self.convolution(pooled))
+    def read(self, pools: Tensor) -> Tensor:
+        """Compute the gates from pools (N, pools, ., .) of the axis."""
+        if self.axis == 3:  # left are C and H; the rows are to be H
+            return self._gate(pools.mT).mT.unsqueeze(3)
+        return self._gate(pools).unsqueeze(self.axis)
+
+    def _gate(self, pools: Tensor) -> Tensor:
+        logits = self.norm(self.convolution(pools))
         gates: Tensor = self.gate(self.activation(logits))
         return gates.squeeze(1)

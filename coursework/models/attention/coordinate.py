@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from coursework.models.attention.fused import alongside
 from coursework.models.attention.gating import (
     POOLS,
     Gating,
@@ -73,6 +74,9 @@ class CoordinateAttention(Gating):
         lengths = [each.shape[2] for each in pooled]
         shared = self.shared(torch.cat(pooled, 2)).split(lengths, 2)
         parts = zip(self.gates.values(), shared, self.axes, strict=True)
-        gates = [gate(part).unsqueeze(axis) for gate, part, axis in parts]
+        gates = [
+            alongside(gate(part).unsqueeze(axis), maps)
+            for gate, part, axis in parts
+        ]
         product: Tensor = reduce(operator.mul, gates)
         return product

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
-from functools import reduce
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+
+from coursework.models.attention.fused import scaled
 
 FusionName = Literal["mean", "weights", "convolution"]
 
@@ -21,7 +21,7 @@ class Mean(nn.Module):
 
     def forward(self, maps: Tensor, gates: Sequence[Tensor]) -> Tensor:
         """Map (N, C, H, W) and gates that broadcast to it to its shape."""
-        return maps * reduce(operator.add, [g / len(gates) for g in gates])
+        return scaled(maps, [gate / len(gates) for gate in gates])
 
 
 class Weighted(nn.Module):
@@ -34,8 +34,7 @@ class Weighted(nn.Module):
     def forward(self, maps: Tensor, gates: Sequence[Tensor]) -> Tensor:
         """Map (N, C, H, W) and gates that broadcast to it to its shape."""
         pairs = zip(self.factors, gates, strict=True)
-        factors: Tensor = reduce(operator.add, [f * g for f, g in pairs])
-        return maps * factors
+        return scaled(maps, [factor * gate for factor, gate in pairs])
 
 
 class Mixed(nn.Module):

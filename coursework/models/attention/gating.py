@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 
+from coursework.models.attention.fused import Pool, mark
 from coursework.recipe import named
 
 T = TypeVar("T")
 PoolName = Literal["avg", "max", "median", "l1", "l2", "l1-mean", "l2-mean"]
-Pool = Callable[[Tensor, int], Tensor]
 
 TINY = 1e-12  # keeps the gradient of a root finite where all is zero
 
@@ -29,18 +31,51 @@ class Gating(nn.Module, ABC):
         return maps * self.weights(maps)
 
 
+def _median(maps: Tensor, axis: int) -> Tensor:
+    if maps.device.type != "cpu":
+        return maps.median(axis).values
+    # torch's own looks at one number at a time.
+    rows = maps.movedim(axis, -1).contiguous().numpy()
+    middle = (rows.shape[-1] - 1) // 2
+    return torch.from_numpy(np.partition(rows, middle)[..., middle])
+
+
+def _mark(maps: Tensor, pooled: Tensor, gradient: Tensor, axis: int) -> Tensor:
+    return mark(maps, pooled, axis).mul_(gradient)
+
+
+def _share(maps: Tensor, pooled: Tensor, gradient: Tensor, axis: int) -> Tensor:
+    return gradient / maps.shape[axis]
+
+
+def _sign(maps: Tensor, pooled: Tensor, gradient: Tensor, axis: int) -> Tensor:
+    return maps.sign().mul_(gradient)
+
+
+def _scale(maps: Tensor, pooled: Tensor, gradient: Tensor, axis: int) -> Tensor:
+    return maps * (gradient / pooled)
+
+
 # Each entry takes one axis away.  "l1" and "l2" are norms as report R0 has
 # them and grow with the axis; "l1-mean" and "l2-mean" are the mean size and
 # the root of the mean square.  The median of an even number of values is the
 # lower of the middle two.
 POOLS: Mapping[PoolName, Pool] = {
-    "avg": lambda maps, axis: maps.mean(axis),
-    "max": lambda maps, axis: maps.max(axis).values,
-    "median": lambda maps, axis: maps.median(axis).values,
-    "l1": lambda maps, axis: maps.abs().sum(axis),
-    "l2": lambda maps, axis: (maps.square().sum(axis) + TINY).sqrt(),
-    "l1-mean": lambda maps, axis: maps.abs().mean(axis),
-    "l2-mean": lambda maps, axis: (maps.square().mean(axis) + TINY).sqrt(),
+    "avg": Pool(lambda maps, axis: maps.mean(axis), _share),
+    "max": Pool(lambda maps, axis: maps.amax(axis), _mark),
+    "median": Pool(_median, _mark),
+    "l1": Pool(lambda maps, axis: maps.abs().sum(axis), _sign),
+    "l2": Pool(
+        lambda maps, axis: (maps.square().sum(axis) + TINY).sqrt(), _scale
+    ),
+    "l1-mean": Pool(
+        lambda maps, axis: maps.abs().mean(axis),
+        lambda m, p, g, axis: _sign(m, p, g / m.shape[axis], axis),
+    ),
+    "l2-mean": Pool(
+        lambda maps, axis: (maps.square().mean(axis) + TINY).sqrt(),
+        lambda m, p, g, axis: _scale(m, p, g / m.shape[axis], axis),
+    ),
 }
 
 

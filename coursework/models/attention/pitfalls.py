@@ -1,8 +1,8 @@
-"""A mistake of report R0, on purpose: a control to measure what it does."""
+"""Controls: a mistake of report R0 on purpose, and gates that never learn."""
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 
 from coursework.models.attention import MakeAttention
 from coursework.models.attention.branch import BranchGate
@@ -22,3 +22,19 @@ def batch_softmax(
         if isinstance(branch, BranchGate):
             branch.gate = nn.Softmax(dim=0)
     return module
+
+
+class ConstantGates(nn.Module):
+    """Halve the maps: triplet attention with its gates held at the start.
+
+    A sigmoid of normalised values lies about 1/2 before training.  Gates of
+    1 would be no attention at all, to the last bit.  No parameters; keeps
+    the shape (N, channels, H, W).
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Map (N, channels, H, W) to half of it."""
+        return maps / 2

@@ -15,8 +15,14 @@ from coursework.models.attention.branch import (
     GateName,
 )
 from coursework.models.attention.coordinate import CoordinateAttention
+from coursework.models.attention.fused import arranged, pooled
 from coursework.models.attention.fusion import FUSIONS, FusionName
-from coursework.models.attention.gating import Gating, PoolName, several
+from coursework.models.attention.gating import (
+    POOLS,
+    Gating,
+    PoolName,
+    several,
+)
 from coursework.models.attention.large_kernel import LargeKernelAttention
 from coursework.recipe import named
 
@@ -73,6 +79,7 @@ class TripletAttention(nn.Module):
             kernel=kernel,
             bias=bias,
         )
+        self.pools = several(POOLS, pools, "pool")
         self.branches = nn.ModuleDict()
         for branch in branches:
             make = others[branch]
@@ -89,15 +96,25 @@ class TripletAttention(nn.Module):
 
     def weights(self, maps: Tensor) -> dict[str, Tensor]:
         """Compute each branch's gates, which broadcast to the maps."""
+        usual = {
+            name: branch
+            for name, branch in self.branches.items()
+            if isinstance(branch, BranchGate)
+        }
+        axes = [branch.axis for branch in usual.values()]
+        pools = dict(zip(usual, pooled(maps, axes, self.pools), strict=True))
         return {
-            name: cast(Gating, branch).weights(maps)
+            name: usual[name].read(pools[name])
+            if name in usual
+            else cast(Gating, branch).weights(maps)
             for name, branch in self.branches.items()
         }
 
     def forward(self, maps: Tensor) -> Tensor:
         """Scale maps (N, channels, H, W) and fuse the branches."""
-        fused: Tensor = self.fusion(maps, list(self.weights(maps).values()))
-        return fused
+        lying = arranged(maps)
+        fused: Tensor = self.fusion(lying, list(self.weights(lying).values()))
+        return fused if lying is maps else fused.contiguous()
 
 
 # Report R0's hybrids.  Of coordinate attention in the other two branches it
