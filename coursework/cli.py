@@ -158,10 +158,16 @@ def record(
 
 
 def train(options: Annotated[Options, arg(name="")]) -> int:
-    """Train one network of a practical, apart from all grids and evidence."""
+    """Train one network of a practical, apart from all grids and evidence.
+
+    A killed training goes on when the same command is given again, so there
+    is no --resume. With --task, do a whole ablation instead.
+    """
     from coursework.launch import adhoc  # noqa: PLC0415
 
     try:
+        if options.task is not None:
+            return adhoc.ablation(options)
         done = adhoc.train(options)
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on", file=sys.stderr)

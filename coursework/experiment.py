@@ -244,11 +244,20 @@ def _evidence(
             return [_labelled(c, r) for c, r in pairs if r]
         lost = [str(c) for c, r in zip(wanted, found, strict=True) if not r]
         gaps.append(f"{profile}: {len(lost)} missing, first {lost[0]}")
+    practical = _practical(grid)
     raise MissingRunsError(
         f"grid {grid!r} has no complete evidence ({'; '.join(gaps)}). Train it "
-        "with `coursework run PRACTICAL --profile standard`, then promote it "
-        "with `coursework record PRACTICAL --profile standard`"
+        f"with `coursework run {practical} --profile standard`, then promote "
+        f"it with `coursework record {practical} --profile standard`"
     )
+
+
+def _practical(grid: str) -> str:
+    """Name the first notebook whose source has a grid's name."""
+    for path in sorted((paths.PROJECT / "notebooks").glob("[0-9]*.py")):
+        if f'"{grid}"' in path.read_text(encoding="utf-8"):
+            return path.stem
+    return "PRACTICAL"
 
 
 def _note(grid: str, wanted: Sequence[Run], missing: Sequence[Run]) -> None:

@@ -31,8 +31,14 @@ class SingleLabel:
     def scores(
         self, outputs: NDArray[Any], targets: NDArray[np.int64]
     ) -> dict[str, float]:
-        """Score outputs (N, K) against targets (N,)."""
-        return {"accuracy": metrics.accuracy(outputs.argmax(1), targets)}
+        """Score outputs (N, K) against targets (N,).
+
+        More than ten outputs get a "top-5" as well.
+        """
+        found = {"accuracy": metrics.accuracy(outputs.argmax(1), targets)}
+        if outputs.shape[1] > 10:
+            found["top-5"] = metrics.top(outputs, targets, 5)
+        return found
 
     def pack(
         self, outputs: NDArray[Any], targets: NDArray[np.int64]

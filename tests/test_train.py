@@ -6,16 +6,30 @@ import dataclasses
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+import tyro
 
-from coursework import cli, experiment, identity, paths, records, training
+from coursework import (
+    chain,
+    cli,
+    experiment,
+    identity,
+    paths,
+    records,
+    training,
+)
 from coursework.experiment import Run
-from coursework.launch import adhoc, choices
+from coursework.launch import adhoc, batch, choices, pool
 from coursework.launch.choices import MODELS
+from coursework.launch.notebooks import Execution
 from coursework.launch.options import Options
+from coursework.launch.pool import Report
+from coursework.models.attention.branch import BETWEEN
 from coursework.models.residual import SKIPS
 from coursework.records import ADHOC, Record
 from coursework.trial import Epoch
@@ -61,7 +75,11 @@ def command(
 
 
 def asked(model: str = "lenet", **changes: Any) -> Options:
-    return Options(practical="mnist-zoo", model=model, **changes)
+    return Options(**{"practical": "mnist-zoo", "model": model} | changes)
+
+
+def triplet(model: str = "resnet18", **changes: Any) -> Options:
+    return asked(model, practical="triplet", **changes)
 
 
 def network(cell: Run) -> Any:
@@ -85,6 +103,20 @@ def outputs(cell: Run) -> torch.Tensor:
     return logits
 
 
+TRIPLET = {"att_type": "triplet"}
+ATTENTIVE: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    *(({}, {"att_type": name}) for name in choices.ATTENTION if name != "none"),
+    *((TRIPLET, {"activation": name}) for name in BETWEEN if name != "none"),
+    (TRIPLET, {"gate": "tanh"}),
+    (TRIPLET, {"gate": "softmax"}),
+    *((TRIPLET, {"pool": pool}) for pool in ("1", "2", "3", "avg,l2-mean")),
+    (TRIPLET, {"kernel_size": 3}),
+    ({"att_type": "cbam"}, {"kernel_size": 3}),
+    *(
+        ({"att_type": name}, {"reduction": 8})
+        for name in ("se", "cbam", "ca", "triplet-ca")
+    ),
+]
 SIDED = ("lenet", "lenet1998", "vit", "r1-vit")  # the side is theirs
 NETWORK: list[tuple[str, dict[str, Any]]] = [
     *(("resnet18", {"residual": skip}) for skip in SKIPS if skip != "add"),
@@ -129,6 +161,40 @@ def test_an_option_changes_the_network(
     assert not torch.equal(outputs(one), outputs(other))
 
 
+@pytest.mark.parametrize(("before", "change"), ATTENTIVE)
+def test_an_option_changes_the_attention(
+    before: dict[str, Any], change: dict[str, Any]
+) -> None:
+    one, other = (
+        adhoc.cell(triplet(**before | c, dataset="digits"))
+        for c in ({}, change)
+    )
+    assert identity.key(network(one)) != identity.key(network(other))
+    assert not torch.equal(outputs(one), outputs(other))
+
+
+def test_the_reports_spelling_of_a_depth() -> None:
+    plain = adhoc.cell(triplet("resnet50", dataset="cifar100"))
+    told = adhoc.cell(triplet("resnet", depth=50, dataset="cifar100"))
+    assert told.key == plain.key
+    assert count(told) == 23_705_252
+    ours = triplet("resnet", depth=50, dataset="cifar100", **TRIPLET)
+    assert count(adhoc.cell(ours)) == 23_705_252 + 4_800
+    assert count(adhoc.cell(triplet("van", dataset="cifar100"))) == (
+        4_105_800 - 900 * 257
+    )
+
+
+def test_pictures_are_those_of_the_data_set() -> None:
+    outputs = {
+        name: network(adhoc.cell(triplet(dataset=name))).keywords["classes"]
+        for name in choices.PRACTICALS["triplet"].datasets
+    }
+    assert outputs == chain.OUTPUTS
+    default = adhoc.cell(triplet())
+    assert default.key == adhoc.cell(triplet(dataset="objects")).key
+
+
 @pytest.mark.parametrize("change", TRAINING)
 def test_an_option_changes_the_training(change: dict[str, Any]) -> None:
     one, other = adhoc.cell(asked()), adhoc.cell(asked(**change))
@@ -138,8 +204,10 @@ def test_an_option_changes_the_training(change: dict[str, Any]) -> None:
 def test_every_option_was_seen_to_change_something() -> None:
     seen = {name for _, change in NETWORK for name in change}
     seen |= {name for change in TRAINING for name in change}
+    seen |= {name for _, change in ATTENTIVE for name in change}
     every = {field.name for field in dataclasses.fields(Options)}
-    assert every - seen == {"practical", "model", "seed"}
+    elsewhere = {"depth", "log", "task", "profile"}  # tests of their own
+    assert every - seen == {"practical", "model", "seed"} | elsewhere
     one, other = adhoc.cell(asked()), adhoc.cell(asked(seed=3))
     assert (one.key, other.seed) == (other.key, 3) and one.name != other.name
     keys = {
@@ -204,6 +272,60 @@ def test_a_name_stands_for_the_network_it_says(
     [
         ("zoo --model lenet", ["practical 'zoo'", "'mnist-zoo'"]),
         ("mnist-zoo --model lenett", ["'lenett'", "'lenet'", "'densenet'"]),
+        ("mnist-zoo", ["unknown model ''", "'lenet'"]),
+        ("triplet --model alexnet", ["'alexnet'", "'resnet50'", "'van'"]),
+        ("triplet --arch resnet --depth 19", ["depth is 19", "101"]),
+        (
+            "triplet --model resnet18 --depth 50",
+            ["resnet18 has no use for --depth 50", "one of: resnet"],
+        ),
+        (
+            "triplet --model van --att-type se",
+            ["van has no use for --att-type se", "resnet18"],
+        ),
+        (
+            "triplet --model resnet18 --att-type sea",
+            ["unknown att-type 'sea'", "'triplet-lka'"],
+        ),
+        (
+            "triplet --model resnet18 --gate tanh",
+            ["no use for --gate tanh", "--att-type that has it", "triplet-ca"],
+        ),
+        (
+            "triplet --model resnet18 --att-type eca --reduction 8",
+            ["no use for --reduction 8 with --att-type eca", "cbam"],
+        ),
+        (
+            "triplet --model resnet18 --att-type triplet --reduction 8",
+            ["no use for --reduction 8 with --att-type triplet"],
+        ),
+        (
+            "triplet --model resnet18 --att-type triplet --gate sofmax",
+            ["unknown gate 'sofmax'", "'softmax'"],
+        ),
+        (
+            "triplet --model resnet18 --att-type triplet --activation glu",
+            ["unknown activation 'glu'", "'gelu'", "'none'"],
+        ),
+        (
+            "triplet --model resnet18 --att-type triplet --pool l3,max",
+            ["unknown pool 'l3'", "'l2-mean'"],
+        ),
+        (
+            "triplet --model resnet18 --att-type triplet --pool 4",
+            ["pool set 4", "coursework run 07_triplet_ablations"],
+        ),
+        (
+            "triplet --model resnet18 --att-type triplet --kernel-size 4",
+            ["kernel is 4", "odd"],
+        ),
+        ("triplet --task pols", ["task 'pols'", "'pool'", "'baseline'"]),
+        ("mnist-zoo --task pool", ["'mnist-zoo'", "'triplet'"]),
+        ("triplet --task pool --dataset mnist", ["'mnist'", "'cifar100'"]),
+        (
+            "mnist-zoo --model lenet --ratio 8 --att-type se",
+            ["lenet has no use for", "--att-type se"],
+        ),
         ("mnist-zoo --model lenet --dataset moons", ["'moons'", "'digits'"]),
         (
             "mnist-zoo --model lenet --ratio 8",
@@ -260,6 +382,152 @@ def test_options_of_the_report_are_taken_by_a_network_without_them() -> None:
     plain = adhoc.cell(asked("resnet18"))
     given = asked("resnet18", residual="add", growth_rate=32, ratio=16)
     assert adhoc.cell(given) == plain
+
+
+def test_a_task_does_the_runs_of_its_stages_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a practical with two stages and another grid, the first stage's."""
+    rounds, levels = [], {"low": 0.2, "high": 0.6}
+    cells = [
+        Run.of(grid, name, "smoke", seed, partial(tiny, level=level))
+        for grid, more in (
+            ("triplet-activation", 0.0),
+            ("triplet-attention", 0.1),
+        )
+        for name, level in ((n, v + more) for n, v in levels.items())
+        for seed in range(2)
+    ]
+
+    def plan(
+        chosen: Any, parameters: Any, mode: Any, profile: str, jobs: int
+    ) -> list[Execution]:
+        rounds.append((chosen[0].name, parameters, profile))
+        missing = [c for c in cells if not records.find(c.trial, c.seed)]
+        return [Execution(chosen[0].name, "planned", cells, missing)]
+
+    def pool_run(missing: Any, jobs: int, deadline: Any) -> Report:
+        for run in missing:
+            experiment.execute(run)
+        return Report()
+
+    monkeypatch.setattr(batch, "execute_all", plan)
+    monkeypatch.setattr(pool, "run_all", pool_run)
+    line = "train triplet --task activation --profile smoke --dataset digits"
+    status, said = command(line, monkeypatch, capsys)
+    assert status == 0 and len(rounds) == 2
+    setting = {"profile": "smoke", "dataset": "digits"}
+    name = chain.PRACTICAL
+    assert rounds[0] == (name, {name: setting}, "smoke")
+    assert {run.grid for run in stored()} == {"triplet-activation"}
+    assert said[0].startswith("triplet-activation")
+    assert [line.split()[0] for line in said[1:]] == ["low", "high"]
+    assert said[1][-1] != "*" and said[2][-1] == "*"
+    score = sum(r.scores["accuracy"] for r in stored() if r.variant == "high")
+    assert f"{score / 2:.4f}" in said[2]
+
+
+class Writer:
+    """Stand for TensorBoard's writer: it keeps what it is given."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder, self.seen, self.open = folder, list[Any](), True
+
+    def add_scalar(self, tag: str, value: float, step: int) -> None:
+        self.seen.append((tag, value, step))
+
+    def close(self) -> None:
+        self.open = False
+
+
+def imported(
+    module: str, stands_for: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Let something stand for a module; None: it is not installed."""
+    monkeypatch.setitem(sys.modules, module, stands_for)
+
+
+def test_epochs_go_to_tensorboard(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made: list[Writer] = []
+
+    def writer(folder: str) -> Writer:
+        made.append(Writer(folder))
+        return made[-1]
+
+    fake = SimpleNamespace(SummaryWriter=writer)
+    imported("torch.utils.tensorboard", fake, monkeypatch)
+    status, _ = command(f"{LENET} --log tensorboard", monkeypatch, capsys)
+    (record,) = stored()
+    assert status == 0 and not made[0].open
+    assert made[0].folder == str(paths.runs() / "logs" / record.name)
+    losses = [
+        (value, step)
+        for tag, value, step in made[0].seen
+        if tag == "train loss"
+    ]
+    assert losses == [(e["train_loss"], e["epoch"]) for e in record.history]
+    assert ("validation accuracy" in {tag for tag, *_ in made[0].seen}) is True
+
+
+def test_epochs_go_to_weights_and_biases_offline(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[Any] = []
+    run = SimpleNamespace(
+        log=lambda values, step: seen.append((values, step)),
+        finish=lambda: seen.append("finished"),
+    )
+
+    def init(**options: Any) -> SimpleNamespace:
+        seen.append(options)
+        return run
+
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    imported("wandb", SimpleNamespace(init=init), monkeypatch)
+    status, _ = command(f"{LENET} --log wandb", monkeypatch, capsys)
+    (record,) = stored()
+    assert status == 0 and seen[-1] == "finished"
+    assert seen[0]["mode"] == "offline" and seen[0]["name"] == record.name
+    assert [step for _, step in seen[1:-1]] == [1, 2]
+    last = record.history[-1]["validation"]["accuracy"]
+    assert seen[2][0]["validation accuracy"] == last
+
+
+@pytest.mark.usefixtures("no_run")
+@pytest.mark.parametrize(
+    ("kind", "module"),
+    [("tensorboard", "torch.utils.tensorboard"), ("wandb", "wandb")],
+)
+def test_a_missing_logger_is_named_with_what_installs_it(
+    kind: str,
+    module: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    imported(module, None, monkeypatch)
+    status, said = command(f"{LENET} --log {kind}", monkeypatch, capsys)
+    assert status == 2 and f"`pip install {kind}`" in " ".join(said)
+
+
+def test_the_reports_flags_are_taken() -> None:
+    """--evaluate, --arch and --sigmoid are other names of our options."""
+    line = (
+        "triplet --arch resnet --depth 50 --att-type triplet-ca --sigmoid tanh "
+        "--activation gelu --pool 3 --evaluate --epochs 50"
+    )
+    told = tyro.cli(Options, args=line.split())
+    assert told == triplet(
+        "resnet",
+        depth=50,
+        att_type="triplet-ca",
+        gate="tanh",
+        activation="gelu",
+        pool="3",
+        test=True,
+        epochs=50,
+    )
 
 
 def stored() -> list[Record]:

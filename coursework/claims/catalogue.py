@@ -11,6 +11,7 @@ from coursework.claims import (
     mnist_zoo,
     numpy_mlp,
     residual,
+    triplet,
 )
 
 CLAIMS: tuple[Claim, ...] = (
@@ -18,6 +19,7 @@ CLAIMS: tuple[Claim, ...] = (
     *activations.CLAIMS,
     *mnist_zoo.CLAIMS,
     *residual.CLAIMS,
+    *triplet.CLAIMS,
 )
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 import torch
 
-from coursework import experiment, records, training
+from coursework import chain, experiment, records, training
 from coursework.data import sets
 from coursework.data.augment import View
 from coursework.experiment import Run
-from coursework.launch import choices
+from coursework.launch import batch, choices, logs, notebooks
 from coursework.launch.choices import Network
 from coursework.launch.options import Options
-from coursework.recipe import Recipe, at_least
+from coursework.recipe import Recipe, at_least, named
 from coursework.records import ADHOC, Record
 from coursework.trial import Epoch
 
@@ -25,10 +28,11 @@ def train(options: Options) -> Record:
     Raises ValueError for a wrong option, before any data is read.
     """
     asked = cell(options)
-    shown = []
+    shown, log = [], logs.open_log(options.log, asked.name)
 
     def show(_: Run, epoch: Epoch) -> None:
         shown.append(epoch)
+        log.write(epoch)
         scores = "".join(
             f", {name} {value:.4f}" for name, value in epoch.validation.items()
         )
@@ -41,10 +45,62 @@ def train(options: Options) -> Record:
         )
 
     print(_title(options), flush=True)
-    record = experiment.execute(asked, on_epoch=show)
+    with log:
+        record = experiment.execute(asked, on_epoch=show)
     if not shown:
         print(f"finished on {record.created}; nothing was trained again")
     return record
+
+
+def ablation(options: Options) -> int:
+    """Do a task's runs as the practical declares them; show its grid.
+
+    Returns the exit status.  Raises ValueError for a practical without
+    tasks and for an unknown task.
+    """
+    assert options.task is not None
+    named({"triplet": chain}, options.practical, "practical with tasks")
+    wanted = chain.grids(options.task)
+    book = notebooks.notebooks()[chain.PRACTICAL]
+    if options.dataset:
+        choices.dataset(options)
+    done = batch.run(
+        [book],
+        {book.name: {"dataset": options.dataset or ""}},
+        profile=options.profile,
+        grids=wanted,
+    )
+    for error in done.failed.values():
+        print(error, file=sys.stderr)
+    found = {
+        (run.variant, run.seed): records.find(run.trial, run.seed)
+        for run in done.wanted
+        if run.grid == wanted[-1]
+    }
+    if not done.failed and all(found.values()):
+        print(_table(wanted[-1], found))
+    return done.status
+
+
+def _table(grid: str, found: Mapping[tuple[str, int], Record | None]) -> str:
+    """Lay a grid's mean accuracies out, the winner by validation marked."""
+    runs = [
+        replace(record, variant=variant)
+        for (variant, _), record in found.items()
+        if record
+    ]
+    best, lines = records.best(runs), [f"{grid}: validation and test accuracy"]
+    for name, group in records.grouped(runs).items():
+        means = (
+            sum(values) / len(group)
+            for values in (
+                map(records.validation, group),
+                records.scores(group),
+            )
+        )
+        mark = " *" if name == best else ""
+        lines.append(f"{name:34s}{next(means):.4f}  {next(means):.4f}{mark}")
+    return "\n".join(lines)
 
 
 def cell(options: Options) -> Run:
@@ -58,7 +114,7 @@ def cell(options: Options) -> Run:
     trial = partial(
         training.fit,
         model=network,
-        data=sets.loader(options.dataset, train=options.train),
+        data=sets.loader(choices.dataset(options), train=options.train),
         recipe=Recipe(
             epochs=options.epochs,
             batch_size=options.batch_size,
@@ -81,7 +137,8 @@ def _title(options: Options) -> str:
         for name in choices.OTHERS
         if choices.has(model, name, options)
     )
-    return f"{options.model}{chosen}, {options.dataset}, seed {options.seed}"
+    data = choices.dataset(options)
+    return f"{options.model}{chosen}, {data}, seed {options.seed}"
 
 
 def _try(name: str, network: Network, shape: tuple[int, int, int]) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from coursework import identity, paths, records
+from coursework import chain, identity, paths, records
 from coursework.experiment import Run
 from coursework.launch import pool
 from coursework.launch.notebooks import (
@@ -37,6 +37,7 @@ class Batch:
     left: list[Run] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     trained: int = 0
+    wanted: list[Run] = field(default_factory=list)
 
     @property
     def status(self) -> int:
@@ -57,11 +58,13 @@ def run(
     profile: str,
     jobs: int | None = None,
     budget: float | None = None,
+    grids: Collection[str] | None = None,
 ) -> Batch:
     """Bring notebooks up to date for a profile.
 
     ``parameters`` holds what to set besides the profile, by notebook;
-    ``budget`` is in minutes.
+    ``budget`` is in minutes.  With ``grids`` only the runs of these are done,
+    and a notebook that needs more gets no page.
     """
     jobs = jobs or os.cpu_count() or 1
     deadline = None if budget is None else time.monotonic() + 60 * budget
@@ -81,7 +84,10 @@ def run(
         _add(batch, "notebooks", time.perf_counter() - started)
         batch.done += [e for e in seen if e.status in ("complete", "unchanged")]
         batch.failed |= {e.name: e.error for e in seen if e.status == "failed"}
+        batch.wanted = [run for e in seen for run in e.wanted]
         planned = [e for e in seen if e.status == "planned"]
+        if grids is not None:
+            planned = _only(planned, grids)
         missing = _once([run for e in planned for run in e.missing])
         if not missing or set(missing) == before:
             batch.failed |= {e.name: "its runs stay missing" for e in planned}
@@ -95,6 +101,17 @@ def run(
         again = _settle(batch, planned, report)
         waiting = [book for book in waiting if book.name in again]
     return batch
+
+
+def _only(
+    planned: Sequence[Execution], grids: Collection[str]
+) -> list[Execution]:
+    """Keep the missing runs of some grids, and who misses any of them."""
+    kept = [
+        replace(e, missing=[run for run in e.missing if run.grid in grids])
+        for e in planned
+    ]
+    return [execution for execution in kept if execution.missing]
 
 
 def _settle(
@@ -186,6 +203,7 @@ def _promote(wanted: Sequence[Run]) -> list[str]:
         grids.setdefault(run.grid, []).append(
             dataclasses.replace(record, **labels)
         )
+    chain.one_machine(grids)
     return [
         f"{records.promote(runs)}: {len(runs)} runs" for runs in grids.values()
     ]

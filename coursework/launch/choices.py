@@ -9,14 +9,21 @@ from typing import Any
 
 from torch import nn
 
-from coursework import identity
+from coursework import chain, identity
 from coursework.launch.options import Options
 from coursework.models.alexnet import AlexNet, R2AlexNet
-from coursework.models.attention import SqueezeExcite
+from coursework.models.attention import MakeAttention, SqueezeExcite
+from coursework.models.attention.branch import GATES
+from coursework.models.attention.cbam import CBAM
+from coursework.models.attention.coordinate import CoordinateAttention
+from coursework.models.attention.eca import ECA
+from coursework.models.attention.large_kernel import LargeKernelAttention
+from coursework.models.attention.triplet import TripletAttention
 from coursework.models.densenet import DenseNet, R2DenseNet
 from coursework.models.lenet import LeNet, LeNet1998
 from coursework.models.residual import SKIPS, Skip
 from coursework.models.resnet import DEPTHS, ResNet, r2_resnet
+from coursework.models.van import VAN
 from coursework.models.vgg import VGG, r1_vgg
 from coursework.models.vit import R1ViT, vit_mnist
 from coursework.recipe import at_least, named
@@ -28,6 +35,13 @@ OTHERS: Mapping[str, Any] = {
     "batch_norm": False,
     "growth_rate": 1,
     "ratio": 1,
+    "depth": 34,
+    "att_type": "eca",
+    "activation": "relu",
+    "gate": "tanh",
+    "pool": "2",
+    "kernel_size": 3,
+    "reduction": 8,
 }
 
 
@@ -124,9 +138,68 @@ MODELS: Mapping[str, Model] = {
 }
 
 
+def coordinate(options: Options) -> partial[CoordinateAttention]:
+    """Bind coordinate attention."""
+    return partial(CoordinateAttention, reduction=options.reduction)
+
+
+def triplet(options: Options, **branches: Any) -> MakeAttention:
+    """Bind triplet attention, with other gates in some branches."""
+    return partial(
+        TripletAttention,
+        pools=chain.pools(options.pool),
+        activation=options.activation,
+        gate=named({name: name for name in GATES}, options.gate, "gate"),
+        kernel=options.kernel_size,
+        **branches,
+    )
+
+
+ATTENTION: Mapping[str, Callable[[Options], MakeAttention | None]] = {
+    "none": lambda o: None,
+    "se": lambda o: partial(SqueezeExcite, ratio=o.reduction),
+    "eca": lambda o: ECA,
+    "cbam": lambda o: partial(CBAM, ratio=o.reduction, kernel=o.kernel_size),
+    "ca": coordinate,
+    "triplet": triplet,
+    "triplet-ca": lambda o: triplet(o, hw=coordinate(o)),
+    "triplet-lka": lambda o: triplet(o, hw=LargeKernelAttention),
+}
+
+
+def attentive(depth: int | None, options: Options, side: int) -> Network:
+    """Bind a ResNet for small pictures; ``depth`` None is the option's."""
+    make = named(ATTENTION, options.att_type, "att-type")
+    return partial(
+        ResNet,
+        options.depth if depth is None else depth,
+        classes=chain.OUTPUTS[dataset(options)],
+        stem="cifar",
+        attention=make(options),
+    )
+
+
+# "resnet" with --depth is report R0's spelling.
+TRIPLET: Mapping[str, Model] = {
+    **{
+        f"resnet{d}": Model(partial(attentive, d), side=32, channels=3)
+        for d in DEPTHS
+    },
+    "resnet": Model(partial(attentive, None), side=32, channels=3),
+    "van": Model(
+        lambda o, side: partial(VAN, classes=chain.OUTPUTS[dataset(o)]),
+        side=32,
+        channels=3,
+    ),
+}
+
+
 @dataclass(frozen=True)
 class Practical:
-    """The networks of a practical, and the data sets that they take."""
+    """The networks of a practical, and the data sets that they take.
+
+    The first data set is the one that no option names.
+    """
 
     models: Mapping[str, Model]
     datasets: Sequence[str]
@@ -134,7 +207,19 @@ class Practical:
 
 PRACTICALS: Mapping[str, Practical] = {
     "mnist-zoo": Practical(MODELS, ("mnist", "digits")),
+    "triplet": Practical(
+        TRIPLET,
+        ("objects", "cifar100", "cifar10", "cifar10-jpeg", "digits"),
+    ),
 }
+
+
+def dataset(options: Options) -> str:
+    """Name the data set; ValueError for one that a practical does not take."""
+    practical = named(PRACTICALS, options.practical, "practical")
+    accepted = {name: name for name in practical.datasets}
+    wanted = options.dataset or practical.datasets[0]
+    return named(accepted, wanted, f"data set of {options.practical}")
 
 
 def choose(options: Options) -> Model:
@@ -145,8 +230,7 @@ def choose(options: Options) -> Model:
     """
     practical = named(PRACTICALS, options.practical, "practical")
     model = named(practical.models, options.model, "model")
-    accepted = {name: name for name in practical.datasets}
-    named(accepted, options.dataset, f"data set of {options.practical}")
+    dataset(options)
     at_least("growth_rate", options.growth_rate, 1)
     for name in OTHERS:
         given = getattr(options, name)
@@ -158,11 +242,23 @@ def choose(options: Options) -> Model:
                 for other, entry in practical.models.items()
                 if has(entry, name, options)
             ]
+            instead = (
+                f"or take one of: {', '.join(users)}"
+                if users
+                else f"or choose an --att-type that has it: "
+                f"{', '.join(ATTENTION)}"
+            )
             raise ValueError(
-                f"{options.model} has no use for --{told}; leave it out or "
-                f"take one of: {', '.join(users)}"
+                f"{options.model} has no use for --{told}"
+                f"{_beside(options)}; leave it out {instead}"
             )
     return model
+
+
+def _beside(options: Options) -> str:
+    """Name what else decides whether an option has a use."""
+    attention = options.att_type != Options.att_type
+    return f" with --att-type {options.att_type}" if attention else ""
 
 
 def has(model: Model, name: str, options: Options) -> bool:
