@@ -1,7 +1,8 @@
 """Let peers take turns with ours; a row says how many times longer each took.
 
-All is measured on one thread, in CPU time of the process, so that other work
-on the machine and waiting count for nobody.
+All is measured on one thread, in CPU time of the process unless a benchmark
+brings another clock, so that other work on the machine and waiting count for
+nobody.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch
 from benchmarks import store
 
 Contestant = Callable[[], object]
+Clock = Callable[[], float]
 Row = dict[str, Any]
 
 
@@ -39,24 +41,26 @@ def compare(
     ours: Contestant,
     peers: Mapping[str, Contestant],
     rounds: int,
+    clock: Clock | None = None,
     **setting: Any,
 ) -> list[Row]:
     """Measure each peer beside ours in every round; a row a peer."""
     ratios: dict[str, list[float]] = {name: [] for name in peers}
     for round_ in range(-1, rounds):  # the first round only warms up
-        unit = seconds(ours)
+        unit = seconds(ours, clock)
         for name, steps in peers.items():
-            ratio = seconds(steps) / unit
+            ratio = seconds(steps, clock) / unit
             if round_ >= 0:
                 ratios[name].append(ratio)
     return [summary(name, found, **setting) for name, found in ratios.items()]
 
 
-def seconds(steps: Contestant) -> float:
-    """Return the CPU time of a call."""
-    started = time.process_time()
+def seconds(steps: Contestant, clock: Clock | None = None) -> float:
+    """Return the time of a call, by default its CPU time."""
+    now = clock or time.process_time
+    started = now()
     steps()
-    return time.process_time() - started
+    return now() - started
 
 
 def summary(peer: str, ratios: Sequence[float], **setting: Any) -> Row:
