@@ -11,6 +11,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -467,3 +468,29 @@ def test_a_pass_goes_forward_and_backward() -> None:
     timings.go(Module(), maps, torch.ones(2))
     assert calls == ["forward", "backward"] * timings.PASSES
     assert maps.grad is None
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "judged"),
+    [
+        (1.6, 1.9, "holds"),
+        (1.2, 1.4, "does not hold"),
+        (1.4, 1.6, "is not decided"),
+    ],
+)
+def test_a_remark_on_speed_is_judged_by_the_rounds(
+    low: float, high: float, judged: str
+) -> None:
+    names = ["leaky-relu", "gelu"]
+    costs = pd.DataFrame(
+        {
+            "activation": names,
+            "ratio": [1.0, (low + high) / 2],
+            "low": [0.9, low],
+            "high": [1.1, high],
+        }
+    )
+    said = depths.remark(costs)
+    assert f"ReLU, the remark {judged}" in said.partition("gelu")[2]
+    assert "does not hold" in said.partition("gelu")[0]
+    assert depths.remark(None) == "Not measured yet."

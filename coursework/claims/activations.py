@@ -137,8 +137,9 @@ CLAIMS = (
         statement="ReLU runs much faster than leaky ReLU and GELU.",
         reported="a remark",
         runs=None,
-        reason="A matter of the activation's own seconds, which a run's do not "
-        "show: the benchmark `activations` compares them side by side.",
+        reason="No run can tell: a run's seconds hold all other work, too. The "
+        "benchmark of activations compares them alone, and the practical's "
+        "page says what it found.",
     ),
     Claim(
         id=74,
@@ -174,7 +175,7 @@ CLAIMS = (
             )
         ),
         how="In LeNet and in ResNet-18 hard-swish is less than half a point "
-        "below SiLU. What it costs is left to the benchmark `activations`.",
+        "below SiLU. What it costs is left to the benchmark of activations.",
     ),
     Claim(
         id=76,

@@ -178,7 +178,7 @@ def works(runs: Sequence[Record], enough: float = 0.5) -> pd.DataFrame:
         row = {"activation": name}
         for depth, line in table.iterrows():
             widths = [str(w) for w, share in line.items() if share > enough]
-            row[f"{depth} layers"] = widths[0] if widths else "none"
+            row[f"hidden layers: {depth}"] = widths[0] if widths else "none"
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -196,6 +196,30 @@ def costs() -> pd.DataFrame | None:
         return None
     found = pd.DataFrame(json.loads(path.read_text())["rows"])
     return found[["activation", "ratio", "low", "high"]]
+
+
+def remark(costs: pd.DataFrame | None, much: float = 1.5) -> str:
+    """Judge R0's remark on speed: is ReLU faster, and by how much?
+
+    It holds if three quarters of the rounds are slower by ``much``.
+    """
+    if costs is None:
+        return "Not measured yet."
+    said = []
+    for name in ("leaky-relu", "gelu"):
+        row = costs[costs["activation"] == name].iloc[0]
+        low, ratio, high = (float(row[c]) for c in ("low", "ratio", "high"))
+        judged = "holds" if low > much else "does not hold"
+        if low <= much < high:
+            judged = "is not decided"
+        said.append(
+            f"for {name}, which takes {ratio:.2f} times as long as ReLU, the "
+            f"remark {judged}"
+        )
+    return (
+        f"Alone and with {much} times as long for *much*: {'; '.join(said)}. "
+        "In a network the rest of the work hides most of it."
+    )
 
 
 def _mean(
