@@ -199,7 +199,7 @@ def costs() -> pd.DataFrame | None:
 
 
 def remark(costs: pd.DataFrame | None, much: float = 1.5) -> str:
-    """Judge R0's remark on speed: is ReLU faster, and by how much?
+    """Judge R0's remark that ReLU is much faster than two others.
 
     It holds if three quarters of the rounds are slower by ``much``.
     """
