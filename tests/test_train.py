@@ -289,7 +289,10 @@ def test_a_name_stands_for_the_network_it_says(
         ),
         (
             "triplet --model resnet18 --gate tanh",
-            ["no use for --gate tanh", "--att-type that has it", "triplet-ca"],
+            [
+                "no use for --gate tanh",
+                "of ['triplet', 'triplet-ca', 'triplet-lka']",
+            ],
         ),
         (
             "triplet --model resnet18 --att-type eca --reduction 8",

@@ -242,15 +242,23 @@ def choose(options: Options) -> Model:
                 for other, entry in practical.models.items()
                 if has(entry, name, options)
             ]
-            instead = (
-                f"or take one of: {', '.join(users)}"
-                if users
-                else f"or choose an --att-type that has it: "
-                f"{', '.join(ATTENTION)}"
-            )
+            kinds = [
+                kind
+                for kind in ATTENTION
+                if has(
+                    practical.models["resnet18"],
+                    name,
+                    replace(options, att_type=kind),
+                )
+            ]
+            instead = ""
+            if users:
+                instead = f" or take one of: {', '.join(users)}"
+            elif kinds:
+                instead = f" or give a ResNet an --att-type of {kinds}"
             raise ValueError(
                 f"{options.model} has no use for --{told}"
-                f"{_beside(options)}; leave it out {instead}"
+                f"{_beside(options)}; leave it out{instead}"
             )
     return model
 
