@@ -57,7 +57,7 @@ figures.style()
 #
 # ## Method
 #
-# Attention as published :cite:p:`vaswani2017attention`, eq. 1, with the factor
+# Attention as published {cite:p}`vaswani2017attention`, eq. 1, with the factor
 # as a switch:
 
 # %%

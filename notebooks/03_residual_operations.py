@@ -59,9 +59,11 @@ figures.style()
 # and no trace, a gradient $g$ would leave the unit with the mean square gain
 # $\|J\|_F^2 / n$ of the Jacobian:
 #
-# $$J_{s + h} = I + W, \quad J_{s - h} = I - W: \quad 1 + b; \qquad
-# J_{h} = W: \quad b; \qquad
-# J_{s \odot h} = \mathrm{diag}(h) + \mathrm{diag}(s)\,W: \quad 2 b\, m,$$
+# $$\begin{aligned}
+# J_{s + h} &= I + W, \quad J_{s - h} = I - W: && 1 + b \\
+# J_{h} &= W: && b \\
+# J_{s \odot h} &= \mathrm{diag}(h) + \mathrm{diag}(s)\,W: && 2 b\, m
+# \end{aligned}$$
 #
 # with $m$ the mean square of $s$.  So addition and subtraction are alike;
 # without a shortcut depth multiplies $b$; and a product does worse than
@@ -76,8 +78,8 @@ figures.style()
 # 1×1 shortcuts are still computed but unused; "plain" has none.  R2's
 # concatenation did not run; here a 1×1 convolution maps both halves back, and
 # its weights decide its gain.
-# ReZero :cite:p:`bachlechner2021rezero` and layer scale
-# :cite:p:`touvron2021going` are additions that begin with a small branch.
+# ReZero {cite:p}`bachlechner2021rezero` and layer scale
+# {cite:p}`touvron2021going` are additions that begin with a small branch.
 
 # %%
 show.source(Unit)

@@ -76,7 +76,7 @@ ablations.data_note(dataset or DATASET[chain.shown(profile)])
 #
 # ### The module
 #
-# Triplet attention :cite:p:`misra2021triplet` scales the maps by three gates
+# Triplet attention {cite:p}`misra2021triplet` scales the maps by three gates
 # and averages.  Each gate pools one axis away, so it sees two of channels,
 # height and width together:
 #

@@ -20,6 +20,9 @@ import yaml
 from bs4 import BeautifulSoup, Tag
 from sphinx.errors import ExtensionError
 
+from coursework.data.compose.styles import STYLES
+from coursework.launch.pages import icons_page
+
 PROJECT = Path(__file__).parents[1]
 BOOK = PROJECT / "book"
 
@@ -258,6 +261,15 @@ def test_every_toc_entry_has_a_source() -> None:
             assert source.is_file(), name
         elif f"/book/{name}.md" not in generated:
             assert (BOOK / f"{name}.md").is_file(), name
+
+
+def test_every_icon_set_is_credited() -> None:
+    page = icons_page()
+    rows = [line for line in page.splitlines() if line.startswith("| @")]
+    assert len(rows) == len(STYLES)
+    for row, (name, style) in zip(rows, STYLES.items(), strict=True):
+        for part in (name, style.author, f"[{style.licence}]({style.terms})"):
+            assert part in row
 
 
 def test_every_citation_is_in_the_references() -> None:

@@ -285,6 +285,11 @@ def test_every_picture_has_an_alternative_text(book: Notebook) -> None:
             assert len(ast.unparse(text)) > 20, ast.unparse(node)
 
 
+def test_prose_cites_as_pages_do(book: Notebook) -> None:
+    for text in prose(book):
+        assert ":cite:" not in text, text  # a docstring's way: shown as it is
+
+
 def test_no_result_is_typed_by_hand(book: Notebook) -> None:
     """A number with three decimals in prose is a setting of the code."""
     settings = {

@@ -123,26 +123,24 @@ def benchmarks_page() -> str:
 
 def icons_page() -> str:
     """Write the page that credits the icon sets of the composed pictures."""
-    frame = pd.DataFrame(
+    lines = [
+        f"| @iconify-json/{name} {style.version} | {style.author} "
+        f"| [{style.licence}]({style.terms}) | {style.use}ing |"
+        for name, style in STYLES.items()
+    ]
+    return "\n".join(
         [
-            {
-                "set": f"@iconify-json/{name} {style.version}",
-                "author": style.author,
-                "licence": style.licence,
-                "its terms": style.terms,
-                "drawings for": {"train": "training", "test": "testing"}[
-                    style.use
-                ],
-            }
-            for name, style in STYLES.items()
+            "# Icon sets\n",
+            "The pictures of the set `objects` show icons of these free sets, "
+            "cut out, recoloured and set before backgrounds that are drawn or "
+            "cut from scikit-learn's two sample photographs. None of them is "
+            "part of this repository: `coursework data fetch objects` brings "
+            "them, by npm.\n",
+            "| set | author | licence | drawings for |",
+            "|---|---|---|---|",
+            *lines,
+            "",
         ]
-    )
-    return (
-        "# Icon sets\n\nThe pictures of the set `objects` show icons of these "
-        "free sets, cut out, recoloured and set before backgrounds that are "
-        "drawn or cut from scikit-learn's two sample photographs. None of "
-        "them is part of this repository: `coursework data fetch objects` "
-        f"brings them, by npm.\n\n{show.frame(frame).data}\n"
     )
 
 
