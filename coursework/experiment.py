@@ -157,7 +157,7 @@ def execute(cell: Run, *, on_epoch: OnEpoch | None = None) -> Record:
         wall = time.perf_counter() - started
         record = _record(cell, outcome, history, wall)
         records.save(record, outcome.artefacts)
-        _checkpoint(cell).unlink(missing_ok=True)
+        checkpoint_file(cell).unlink(missing_ok=True)
     return record
 
 
@@ -178,12 +178,12 @@ def _begin(cell: Run) -> Generator[Epoch, None, Outcome]:
     """Call a trial, with a checkpoint file if it knows how to use one."""
     trial = cell.trial
     if "checkpoint" in inspect.signature(trial).parameters:
-        trial = partial(trial, checkpoint=_checkpoint(cell))
+        trial = partial(trial, checkpoint=checkpoint_file(cell))
     started: Generator[Epoch, None, Outcome] = trial(seed=cell.seed)
     return started
 
 
-def _checkpoint(cell: Run) -> Path:
+def checkpoint_file(cell: Run) -> Path:
     """Name a run's checkpoint by all of its spec, defaults included."""
     spec = json.dumps(cell.spec, sort_keys=True)
     digest = hashlib.sha256(spec.encode()).hexdigest()[:8]

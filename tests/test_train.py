@@ -206,7 +206,8 @@ def test_every_option_was_seen_to_change_something() -> None:
     seen |= {name for change in TRAINING for name in change}
     seen |= {name for _, change in ATTENTIVE for name in change}
     every = {field.name for field in dataclasses.fields(Options)}
-    elsewhere = {"depth", "log", "task", "profile"}  # tests of their own
+    # these have tests of their own
+    elsewhere = {"depth", "log", "task", "profile", "resume"}
     assert every - seen == {"practical", "model", "seed"} | elsewhere
     one, other = adhoc.cell(asked()), adhoc.cell(asked(seed=3))
     assert (one.key, other.seed) == (other.key, 3) and one.name != other.name
@@ -584,8 +585,19 @@ def test_the_test_set_is_scored_on_request(
     ]
 
 
-def test_a_killed_training_goes_on(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("flag", "epochs"),
+    [
+        ("", [1, 2, 3, 3, 4]),
+        (" --resume", [1, 2, 3, 3, 4]),
+        (" --no-resume", [1, 2, 3, 1, 2, 3, 4]),
+    ],
+)
+def test_a_killed_training_goes_on_unless_told_otherwise(
+    flag: str,
+    epochs: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     line = LENET.replace("--epochs 2", "--epochs 4")
@@ -604,8 +616,8 @@ def test_a_killed_training_goes_on(
     assert status == 130 and "the same command goes on" in said[-1]
     assert not stored()
     killed = False
-    status, said = command(line, monkeypatch, capsys)
-    assert status == 0 and numbers == [1, 2, 3, 3, 4]
+    status, said = command(line + flag, monkeypatch, capsys)
+    assert status == 0 and numbers == epochs
     (record,) = stored()
     assert [epoch["epoch"] for epoch in record.history] == [1, 2, 3, 4]
     assert not list(paths.runs().glob(".checkpoints/*.pt"))

@@ -24,10 +24,13 @@ from coursework.trial import Epoch
 def train(options: Options) -> Record:
     """Do the run that was asked for, showing each epoch, or find it done.
 
-    Killed, it goes on from its last checkpoint when it is asked for again.
-    Raises ValueError for a wrong option, before any data is read.
+    Killed, it goes on from its last checkpoint when it is asked for again,
+    unless it is not to resume.  Raises ValueError for a wrong option, before
+    any data is read.
     """
     asked = cell(options)
+    if not options.resume:
+        experiment.checkpoint_file(asked).unlink(missing_ok=True)
     shown, log = [], logs.open_log(options.log, asked.name)
 
     def show(_: Run, epoch: Epoch) -> None:

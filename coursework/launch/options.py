@@ -35,6 +35,7 @@ class Options:
         seed: The run's seed.
         dataset: Which data set; a wrong name lists all. None: the first.
         test: Score the test set, once, after the training.
+        resume: Go on from the checkpoint of a killed run, if there is one.
         depth: Of the model "resnet": 18, 34, 50 or 101.
         att_type: Attention in a ResNet's units; a wrong name lists all.
         activation: Of triplet attention, before its gate.
@@ -64,6 +65,7 @@ class Options:
     seed: int = 0
     dataset: str | None = None
     test: Annotated[bool, arg(aliases=["--evaluate"])] = False
+    resume: bool = True
     depth: int = 18
     att_type: str = "none"
     activation: str = "none"
