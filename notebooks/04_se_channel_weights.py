@@ -76,7 +76,7 @@ show.source(probes.gate_swaps)
 
 # %%
 TRAIN = {"smoke": 64, "quick": 500, "standard": 10_000, "full": None}
-SCORED = {"quick": 1_000}  # validation and test pictures each; else all
+SCORED = {"quick": 500}  # validation and test pictures each; else all
 EPOCHS = {"smoke": 1, "quick": 1, "standard": 2, "full": 10}
 SIDE = {"smoke": 64, "quick": 64, "standard": 64, "full": 224}
 WIDTH = {"smoke": 16, "quick": 16, "standard": 16, "full": 64}
