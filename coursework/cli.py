@@ -160,8 +160,8 @@ def record(
 def train(options: Annotated[Options, arg(name="")]) -> int:
     """Train one network of a practical, apart from all grids and evidence.
 
-    A killed training goes on when the same command is given again, so there
-    is no --resume. With --task, do a whole ablation instead.
+    A killed training goes on when the same command is given again. With
+    --task, do a whole ablation instead.
     """
     from coursework.launch import adhoc  # noqa: PLC0415
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,14 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MODE", "LEDGER", "STALE", "DEBUG"):
         monkeypatch.setenv(f"COURSEWORK_{name}", "")
         monkeypatch.delenv(f"COURSEWORK_{name}")
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Let torch compute on one thread: sums then come out the same."""
+    import torch  # noqa: PLC0415  # most tests do without
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -36,17 +35,10 @@ from coursework.training import Trained
 from coursework.views import depths
 from tests.trials import planted
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TINY = partial(ResNet, 18, channels=1, classes=10, width=4, stem="cifar")
 SMALL = partial(DeepMLP, width=12, depth=5)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-    plt.close("all")
 
 
 def count(network: nn.Module) -> int:

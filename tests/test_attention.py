@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -41,6 +41,8 @@ from coursework.models.attention.triplet import (
 )
 from coursework.models.resnet import resnet18, resnet50
 from coursework.models.van import VAN, Block
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 State = Mapping[str, Tensor]
 Network = TypeVar("Network", bound=nn.Module)
@@ -96,14 +98,6 @@ MODULES: dict[str, Case] = {
     "triplet-lka": Case(triplet_lka, 200 + 256 + 77 * 16),
     "VAN's attention": Case(VANAttention, 3 * 256 + 79 * 16),
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(params=MODULES)

@@ -5,7 +5,6 @@ The textbook forms stand in ``benchmarks.textbook``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -20,13 +19,7 @@ from coursework.launch import pages
 from coursework.models.resnet import resnet18
 from coursework.recipe import Precision
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def draw(*shape: int, seed: int = 1) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,16 +22,10 @@ from coursework.data.digits import digits
 from coursework.launch import pages
 from coursework.models.lenet import LeNet
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 FEW = partial(digits, train=192)
 EXAMPLE = accuracy.example
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)

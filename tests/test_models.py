@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -21,6 +21,8 @@ from coursework.models.lenet import LeNet, LeNet1998
 from coursework.models.residual import SKIPS, Drop, Skip, Unit
 from coursework.models.resnet import ResNet, r2_resnet, resnet18, resnet50
 from coursework.models.vgg import VGG, r1_vgg
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 Build = Callable[..., nn.Module]
 
@@ -108,15 +110,6 @@ MODELS: dict[str, Case] = {
         partial(R2DenseNet, growth=8), (3, 64, 64), 89_736, (15, 7, 3, 1)
     ),
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Keep to one core, and make sums come in one order."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(params=MODELS)

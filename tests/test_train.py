@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -37,16 +36,9 @@ from tests import trials
 from tests.test_cli import HEAVY
 from tests.trials import notes, tiny
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 LENET = "train mnist-zoo --model lenet --dataset digits --train 64 --epochs 2"
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Keep to one core, and make sums come in one order."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

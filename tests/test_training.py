@@ -38,16 +38,9 @@ from coursework.tasks import SingleLabel
 from coursework.trial import Epoch, Outcome
 from tests.trials import mates, pictures
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 FEW = partial(digits, train=64)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Make sums come in one order, so that equal is equal to the bit."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def fit(
