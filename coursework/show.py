@@ -194,9 +194,8 @@ def claims(practical: str, only: Collection[int] = ()) -> HTML:
         verdict_table(
             [
                 v
-                for v in catalogue.verdicts()
-                if v.claim.practical == practical
-                and (not only or v.claim.id in only)
+                for v in catalogue.verdicts(practical)
+                if not only or v.claim.id in only
             ]
         )
     )

@@ -23,14 +23,19 @@ CLAIMS: tuple[Claim, ...] = (
 )
 
 
-def verdicts() -> list[Verdict]:
-    """Decide every claim from committed evidence, practical by practical."""
+def verdicts(practical: str | None = None) -> list[Verdict]:
+    """Decide claims from committed evidence: all, or those of a practical.
+
+    Practical by practical, for what is adjusted for their number is adjusted
+    within one.
+    """
     practicals = dict.fromkeys(claim.practical for claim in CLAIMS)
     return [
         verdict
-        for practical in practicals
+        for name in practicals
+        if practical in (None, name)
         for verdict in decide(
-            [claim for claim in CLAIMS if claim.practical == practical],
+            [claim for claim in CLAIMS if claim.practical == name],
             best_evidence,
         )
     ]

@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 from coursework import paths
 from coursework.experiment import Run
+from coursework.launch import slices
 from coursework.recipe import named
 
 Mode = Literal["plan", "view"]
@@ -94,9 +95,15 @@ def execute(
 ) -> Execution:
     """Execute a notebook in a kernel of its own and keep the page if whole.
 
-    The caller leaves a page alone that :func:`is_fresh`.  After a failure the
-    partial notebook lies in ``_build/failed``, its log beside it.
+    The caller leaves a page alone that :func:`is_fresh`.  A plan for a page
+    that is not there yet first executes only what decides about runs.  After
+    a failure the partial notebook lies in ``_build/failed``, its log beside
+    it.
     """
+    if mode == "plan" and not page.exists():
+        wanted, missing = _asked(notebook, parameters)
+        if missing:
+            return Execution(notebook.name, "planned", wanted, missing)
     with tempfile.TemporaryDirectory() as folder:
         ledger = Path(folder) / "ledger.jsonl"
         ledger.touch()
@@ -118,6 +125,22 @@ def execute(
         _tidy(node, {"stamp": stamp, "runs": names})
         paths.write(page, json.dumps(node, indent=1).encode())
     return Execution(notebook.name, "complete", wanted)
+
+
+def _asked(
+    notebook: Notebook, parameters: Parameters
+) -> tuple[list[Run], list[Run]]:
+    """Return the runs wanted and those missing, by what decides about them."""
+    lean = Notebook(notebook.path)
+    cells = [c for c in lean.node.cells if c.cell_type == "code"]
+    sources = slices.declaring([cell.source for cell in cells])
+    for cell, source in zip(cells, sources, strict=True):
+        cell.source = source
+    with tempfile.TemporaryDirectory() as folder:
+        ledger, part = Path(folder) / "ledger.jsonl", Path(folder) / "part"
+        ledger.touch()
+        _papermill(lean, parameters, "plan", ledger, part)
+        return _read(ledger)
 
 
 def is_fresh(page: Path, notebook: Notebook, parameters: Parameters) -> bool:

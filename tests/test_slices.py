@@ -1,0 +1,59 @@
+"""What a plan executes: enough to know the runs, and no more."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from coursework.launch import notebooks, slices
+
+CELLS = [
+    "profile = 'quick'\nimport this, os.path as where\nfrom a import b, c",
+    "arms = {}\narms['x'] = c\narms.update(y=1)\nprint(arms)\nother = b",
+    "def declare(p):\n    return {**arms, **EXTRA}",
+    "del arms['y']\nEXTRA: dict = {}\nEXTRA |= {}\n"
+    "for k in 'ab': EXTRA[k] = 1\nfor j in EXTRA: print(j)",
+    "runs = experiment.run('g', declare, profile=profile)\nshow(runs)",
+    "best = max(runs)\nb.plot(best)",
+    "again = experiment.run('h', best, profile=profile)",
+    "table(again)\nrest = where",
+]
+
+
+def test_what_a_grid_depends_on_is_kept() -> None:
+    assert slices.declaring(CELLS) == [
+        "profile = 'quick'\nfrom a import c",
+        "arms = {}\narms['x'] = c\narms.update(y=1)",
+        "def declare(p):\n    return {**arms, **EXTRA}",
+        "del arms['y']\nEXTRA: dict = {}\nEXTRA |= {}\nfor k in 'ab':\n"
+        "    EXTRA[k] = 1",
+        "runs = experiment.run('g', declare, profile=profile)",
+        "best = max(runs)",
+        "again = experiment.run('h', best, profile=profile)",
+        "",
+    ]
+
+
+def test_without_a_grid_nothing_is_kept() -> None:
+    assert slices.declaring(["import os", "print(1)"]) == ["", ""]
+
+
+@pytest.mark.parametrize("name", notebooks.notebooks())
+def test_every_notebook_draws_nothing_for_a_plan(name: str) -> None:
+    cells = notebooks.notebooks()[name].node.cells
+    sources = [cell.source for cell in cells if cell.cell_type == "code"]
+    kept = ast.parse("\n".join(slices.declaring(sources)))
+    grids = [ast.unparse(node) for node in ast.walk(kept) if _asks(node)]
+    whole = ast.parse("\n".join(sources))
+    assert grids == [ast.unparse(n) for n in ast.walk(whole) if _asks(n)]
+    assert grids
+    assert not {"show", "drawings"} & {
+        node.id for node in ast.walk(kept) if isinstance(node, ast.Name)
+    }
+
+
+def _asks(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == (
+        "experiment.run"
+    )
