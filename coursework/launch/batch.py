@@ -77,7 +77,7 @@ def run(
                 b.name: {"profile": profile, **parameters[b.name]}
                 for b in chosen
             },
-            "plan",
+            "ask" if before is None else "plan",
             profile,
             jobs,
         )
@@ -153,8 +153,10 @@ def execute_all(
             if fresh and not os.environ.get("COURSEWORK_STALE"):
                 executions[book.name] = Execution(book.name, "unchanged")
                 continue
+            # Most pages that are there already miss no run.
+            how: Mode = "plan" if mode == "ask" and page.exists() else mode
             executions[book.name] = executor.submit(
-                execute, book, parameters[book.name], mode, page
+                execute, book, parameters[book.name], how, page
             )
         return [
             e if isinstance(e, Execution) else e.result()

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,7 +26,8 @@ from coursework.experiment import Run
 from coursework.launch import slices
 from coursework.recipe import named
 
-Mode = Literal["plan", "view"]
+# "ask" is "plan" that first looks for missing runs without drawing anything
+Mode = Literal["ask", "plan", "view"]
 Parameters = Mapping[str, Any]
 GO_ON = "raises-exception"  # papermill then executes the later cells too
 INJECTED = "injected-parameters"
@@ -95,12 +97,11 @@ def execute(
 ) -> Execution:
     """Execute a notebook in a kernel of its own and keep the page if whole.
 
-    The caller leaves a page alone that :func:`is_fresh`.  A plan for a page
-    that is not there yet first executes only what decides about runs.  After
-    a failure the partial notebook lies in ``_build/failed``, its log beside
-    it.
+    The caller leaves a page alone that :func:`is_fresh`.  After a failure the
+    partial notebook lies in ``_build/failed``, its log beside it.
     """
-    if mode == "plan" and not page.exists():
+    if mode == "ask":
+        mode = "plan"
         wanted, missing = _asked(notebook, parameters)
         if missing:
             return Execution(notebook.name, "planned", wanted, missing)
@@ -161,6 +162,8 @@ def _papermill(
     part: Path,
 ) -> str:
     """Run papermill; return "" or what went wrong outside the cells."""
+    # It would check addresses in notebooks, and takes a second to import.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     import papermill  # noqa: PLC0415
     from papermill.exceptions import PapermillExecutionError  # noqa: PLC0415
 

@@ -26,6 +26,7 @@ from coursework.trial import Epoch
 # pay again; the fork server pays them once.
 LATE_IMPORTS = {
     "coursework.training": "torch._dynamo",
+    "coursework.stacked": "torch._dynamo",
     "coursework.data.digits": "sklearn.datasets",
     "coursework.data.moons": "sklearn.datasets",
 }
