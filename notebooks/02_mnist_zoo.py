@@ -155,13 +155,7 @@ TRAIN = {"smoke": 100, "quick": 1_000, "standard": 12_000, "full": None}
 SCORED = {"quick": 1_000}  # validation and test pictures each; else all
 EPOCHS = {"smoke": 1, "quick": 1, "standard": 2, "full": 10}
 WIDTH = {"smoke": 16, "quick": 16, "standard": 32, "full": 64}
-QUICK = (
-    "LeNet (1998)",
-    "LeNet",
-    "ResNet-18",
-    "SE-ResNet-18",
-    "DenseNet (R2)",
-)
+QUICK = ("LeNet (1998)", "LeNet", "ResNet-18", "SE-ResNet-18")
 LARGE = ("ResNet-50", "ResNet-101", "AlexNet (R2)")
 
 
