@@ -14,11 +14,16 @@ How a number comes to be, in one direction::
 ``mlp``         the numpy network and its trial
 ``models``      torch networks, one family a file
 ``training``    the torch trial; ``checkpoints`` what it needs to go on
-``precision``   when bfloat16 pays; ``probes`` what a trained network shows
+``features``    the trial of a head on a frozen network's kept features
+``precision``   when bfloat16 pays; ``probes`` what a trained network shows,
+                ``probes_multilabel`` one that tells several classes;
+                ``gradcam`` where it looks; ``thumbnails`` pictures to keep
 ``stacked``     the trial of many tiny networks at once; ``stacks`` reads it
 ``outline``     a network's layers, shapes and costs; ``meanfield`` theory
 ``tasks``       the loss and the scores that go together
-``metrics``     scores of arrays; ``stats`` intervals and paired differences
+``losses``      those of multi-label logits, in torch
+``metrics``     scores of arrays, ``multilabel`` of several classes each;
+                ``stats`` intervals and paired differences
 ``identity``    what names a run; ``provenance`` who and what made it
 ``experiment``  grids of variants, and running what is missing of them;
                 ``progress`` what is seen of that

@@ -116,19 +116,23 @@ def list_() -> int:
 
 
 def data(
-    action: Positional[Literal["fetch", "verify"]],
+    action: Positional[Literal["fetch", "verify", "import"]],
     sets: Positional[tuple[str, ...]] = (),
 ) -> int:
-    """Fetch data sets, or verify those that are there by their hashes.
+    """Fetch data sets, verify those that are there, or import a folder.
 
     Args:
         action: What to do.
-        sets: Names of data sets; default all small ones.
+        sets: Names of data sets; default all small ones. For import: the
+            name and the path of the folder to take it from.
     """
     from coursework.data import sets as known  # noqa: PLC0415
 
     if action == "fetch":
         known.fetch(sets)
+        return 0
+    if action == "import":
+        print(known.put_in(sets))
         return 0
     found = known.verify(sets)
     for name, file, ok, message in found:

@@ -20,10 +20,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from coursework import checkpoints
 from coursework.data import augment
 from coursework.data.augment import View
+from coursework.data.jitter import Augment
 from coursework.data.splits import Loader, Split, Splits, batches
 from coursework.precision import autocast, choose_precision
 from coursework.recipe import Optimiser, Precision, Recipe, named, plateau
-from coursework.tasks import SingleLabel
+from coursework.tasks import SingleLabel, Task
 from coursework.trial import Epoch, Outcome, stream
 
 Optimisers = Mapping[Optimiser, Callable[..., torch.optim.Optimizer]]
@@ -69,8 +70,9 @@ def fit(
     model: Callable[[], nn.Module],
     data: Loader,
     recipe: Recipe,
-    task: SingleLabel = SingleLabel(),
+    task: Task = SingleLabel(),
     view: View = View(),
+    augmentation: Augment = Augment(),
     probes: Sequence[Probe] = (),
     watches: Sequence[Probe] = (),
     test: bool = True,
@@ -80,17 +82,20 @@ def fit(
     """Train a network on pictures and score the test split once, at the end.
 
     Pictures are uint8 (N, H, W) or (N, C, H, W); the network gets them as
-    ``view`` says.  Stops as soon as the loss is not finite; the outcome then
-    says where.  What each of ``probes`` sees in the trained network becomes
-    an artefact of its name, as does what each of ``watches`` sees before
-    training and after each epoch, stacked; ``test=False`` leaves the test
-    split alone.  With a ``checkpoint`` file training goes on from there, as if
-    it had never stopped, and yields the epochs before once more.
+    ``view`` says, in training after what the recipe's ``shift`` and ``flip``
+    and ``augmentation`` make of them.  Stops as soon as the loss is not
+    finite; the outcome then says where.  What each of ``probes`` sees in the
+    trained network becomes an artefact of its name, as does what each of
+    ``watches`` sees before training and after each epoch, stacked;
+    ``test=False`` leaves the test split alone.  With a ``checkpoint`` file
+    training goes on from there, as if it had never stopped, and yields the
+    epochs before once more.
     """
     splits = data()
+    task = task.fitted(splits.train.targets)
     device = pick_device()
     torch.manual_seed(stream(seed, "init"))
-    training = Training(model().to(device), recipe, view, seed)
+    training = Training(model().to(device), recipe, view, seed, augmentation)
     if checkpoint and checkpoint.exists():
         checkpoints.load(checkpoint, training)
     yield from training.history
@@ -129,8 +134,10 @@ def fit(
     return _score(outcome, trained, task) if test else outcome
 
 
-def _score(outcome: Outcome, trained: Trained, task: SingleLabel) -> Outcome:
+def _score(outcome: Outcome, trained: Trained, task: Task) -> Outcome:
     """Add the scores on the test split, computed this once."""
+    held_out = trained.splits.validation
+    task = task.tuned(lambda: trained.outputs(held_out), held_out.targets)
     targets = trained.splits.test.targets
     outputs = trained.test_outputs
     diverged = outcome.diverged
@@ -154,7 +161,12 @@ class Training:
     """A network in training, with all that a checkpoint has to hold."""
 
     def __init__(
-        self, network: nn.Module, recipe: Recipe, view: View, seed: int
+        self,
+        network: nn.Module,
+        recipe: Recipe,
+        view: View,
+        seed: int,
+        augmentation: Augment = Augment(),
     ) -> None:
         device = next(network.parameters()).device
         self.precision = choose_precision(recipe.precision, network, device)
@@ -162,6 +174,7 @@ class Training:
             # On a CPU bfloat16 pays only with the channels last.
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network, self.recipe, self.view = network, recipe, view
+        self.augmentation = augmentation
         self.optimiser = make_optimiser(network, recipe)
         self.order = stream(seed, "order")
         self.moves = torch.Generator().manual_seed(stream(seed, "shift"))
@@ -171,7 +184,7 @@ class Training:
         self.seen: dict[str, dict[str, NDArray[Any]]] = {}
 
     def epoch(
-        self, inputs: torch.Tensor, targets: torch.Tensor, task: SingleLabel
+        self, inputs: torch.Tensor, targets: torch.Tensor, task: Task
     ) -> Epoch:
         """Pass once over the training data, up to a loss that is not finite."""
         started, total = time.perf_counter(), 0.0
@@ -185,6 +198,7 @@ class Training:
             batch = augment.shift(drawn, self.recipe.shift, self.moves)
             if self.recipe.flip:
                 batch = augment.flip(batch, self.moves)
+            batch = self.augmentation(batch, self.moves)
             steps = self.recipe.steps(len(targets))
             rate = factor * self.recipe.rate(self.step, steps)
             loss = self._update(self.view(batch), targets[picked], task, rate)
@@ -223,7 +237,7 @@ class Training:
         self,
         batch: torch.Tensor,
         targets: torch.Tensor,
-        task: SingleLabel,
+        task: Task,
         rate: float,
     ) -> float:
         """Make one step; return the loss before it."""
@@ -241,7 +255,7 @@ class Training:
         self.step += 1
         return loss.item()
 
-    def validate(self, line: Epoch, split: Split, task: SingleLabel) -> Epoch:
+    def validate(self, line: Epoch, split: Split, task: Task) -> Epoch:
         """Add an epoch's scores on the validation split."""
         outputs = predict(self.network, split, self.view, self.precision)
         logits, targets = map(torch.from_numpy, (outputs, split.targets))
@@ -302,7 +316,7 @@ def make_optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 def to_tensors(
     split: Split, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Put a whole split on a device: uint8 (N, C, H, W) and int64 (N,)."""
+    """Put a whole split on a device: uint8 (N, C, H, W) and int64."""
     inputs = torch.from_numpy(split.inputs).to(device)
     if inputs.ndim == 3:
         inputs = inputs[:, None]

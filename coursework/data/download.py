@@ -45,13 +45,14 @@ class Archive:
         path = self.folder / file.name
         if not path.is_file():
             return f"{path} is missing"
+        kind, expected = file.digest
         with path.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
-        if found == file.sha256:
+            found = hashlib.file_digest(stream, kind).hexdigest()
+        if found == expected:
             return None
         return (
-            f"{path} is damaged: {path.stat().st_size} bytes with sha256 "
-            f"{found}, expected {file.size} with {file.sha256}"
+            f"{path} is damaged: {path.stat().st_size} bytes with {kind} "
+            f"{found}, expected {file.size} with {expected}"
         )
 
     def lacking(self) -> list[File]:
@@ -78,7 +79,12 @@ class Archive:
 
 
 def read(archive: Archive, name: str) -> bytes:
-    """Return a file's verified bytes; fetch a small archive it is not in.
+    """Return a file's verified bytes; all else as :func:`verified`."""
+    return verified(archive, name).read_bytes()
+
+
+def verified(archive: Archive, name: str) -> Path:
+    """Return where a file lies whole; fetch a small archive it is not in.
 
     Raises DataUnavailable, naming the file, if it can't be had, if its hash
     is wrong, or if the archive is too large to be fetched without asking.
@@ -94,7 +100,7 @@ def read(archive: Archive, name: str) -> bytes:
         fetch(archive)
     if problem := archive.problem(file):
         raise archive.unavailable(problem)
-    return path.read_bytes()
+    return path
 
 
 def fetch(archive: Archive) -> Path:

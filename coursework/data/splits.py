@@ -17,17 +17,27 @@ Array = NDArray[np.uint8] | NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """Inputs (N, ...) and their targets (N,), row by row."""
+    """Inputs (N, ...) and their targets, row by row.
+
+    Targets are classes (N,), or 0 and 1 (N, K) where a picture may show
+    several.  ``masks`` uint8 (N, H, W), where there are any, say of each
+    pixel what it shows: 0 none of the classes, k + 1 class k, 255 unknown.
+    """
 
     inputs: Array
     targets: NDArray[np.int64]
+    masks: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def take(self, rows: NDArray[np.intp]) -> Split:
         """Return the split of the given rows, in their order."""
-        return Split(inputs=self.inputs[rows], targets=self.targets[rows])
+        return Split(
+            inputs=self.inputs[rows],
+            targets=self.targets[rows],
+            masks=None if self.masks is None else self.masks[rows],
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +60,9 @@ class Splits:
         """Name, sizes and a hash of all contents, for the record."""
         digest = hashlib.sha256()
         for split in (self.train, self.validation, self.test):
-            for array in (split.inputs, split.targets):
+            for array in (split.inputs, split.targets, split.masks):
+                if array is None:
+                    continue
                 digest.update(f"{array.dtype}{array.shape}".encode())
                 digest.update(np.ascontiguousarray(array).data)
         return DataInfo(

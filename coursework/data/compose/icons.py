@@ -48,11 +48,12 @@ def cutouts(style: str, side: int) -> dict[str, list[Cutout]]:
     found = {}
     for label, pattern in NAMES.items():
         names = [name for name in icons["icons"] if pattern.fullmatch(name)]
+        chosen = [n for n in names if f"{style}:{n}" not in MISNAMED]
+        chosen.sort(key=lambda name: shuffled(style, name))
         drawn = [
             Cutout(style, name, trimmed(draw(svg(icons, name), side)))
-            for name in sorted(names, key=lambda name: shuffled(style, name))
-            if f"{style}:{name}" not in MISNAMED
-        ][:MOST]
+            for name in chosen[:MOST]
+        ]
         found[label] = [c for c in drawn if fill(c.pixels) <= FULLEST]
     return found
 

@@ -1,0 +1,140 @@
+"""Where a network looks: Grad-CAM, and whether that is on the object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+
+def grad_cam(
+    network: nn.Module,
+    layer: nn.Module,
+    pictures: Tensor,
+    classes: Tensor,
+    size: tuple[int, int] | None = None,
+) -> NDArray[np.float32]:
+    """Map which places speak for a class :cite:p:`selvaraju2017gradcam`.
+
+    Pictures float (N, C, H, W) and a class (N,) for each give maps
+    (N, H, W), or of ``size``, from 0 to 1: eq. 1 and 2 on what ``layer`` puts
+    out in evaluation mode, enlarged bilinearly, divided by the largest.  A
+    map stays 0 where nothing speaks for the class.  Raises ValueError where
+    the layer gives no maps (N, C, H, W).
+    """
+    seen: list[Tensor] = []
+
+    def cut(_: nn.Module, __: Any, output: Tensor) -> Tensor:
+        seen.append(output.detach().requires_grad_())
+        return seen[-1].clone()  # the next module may work in place
+
+    with (
+        evaluating(network),
+        torch.enable_grad(),
+        layer.register_forward_hook(cut),
+    ):
+        outputs = network(pictures)
+        if not seen or seen[-1].ndim != 4:
+            raise ValueError(
+                f"{type(layer).__name__} puts out "
+                f"{tuple(seen[-1].shape) if seen else 'nothing'}; Grad-CAM "
+                "takes a layer with maps (N, C, H, W), as last_map finds it"
+            )
+        chosen = outputs.gather(1, classes[:, None]).sum()
+        (slopes,) = torch.autograd.grad(chosen, seen[-1])
+    weights = slopes.mean((2, 3), keepdim=True)
+    coarse = (weights * seen[-1].detach()).sum(1, keepdim=True).relu()
+    coarse = coarse.nan_to_num(0, 0, 0)  # of a network that diverged
+    maps = interpolate(coarse, size or pictures.shape[-2:], mode="bilinear")
+    top = maps.amax((2, 3), keepdim=True)
+    scaled: NDArray[np.float32] = (
+        (maps / torch.where(top > 0, top, 1))[:, 0].float().cpu().numpy()
+    )
+    return scaled
+
+
+def last_map(network: nn.Module, pictures: Tensor) -> nn.Module:
+    """Find the last module whose output is a map of more than one place.
+
+    Runs the network on ``pictures`` (N, C, H, W) once.  Raises ValueError
+    where tokens (N, T, C) come after it, as in a transformer, or there is
+    none.
+    """
+    found: list[nn.Module] = []
+
+    def note(module: nn.Module, _: Any, output: Any) -> None:
+        shape = getattr(output, "shape", ())
+        if len(shape) == 3:
+            found.clear()
+        elif len(shape) == 4 and max(shape[2:]) > 1:
+            found.append(module)
+
+    with ExitStack() as stack:
+        stack.enter_context(evaluating(network))
+        stack.enter_context(torch.no_grad())
+        for module in network.modules():
+            stack.enter_context(module.register_forward_hook(note))
+        network(pictures)
+    if not found:
+        raise ValueError(
+            f"{type(network).__name__} ends in no maps (N, C, H, W) larger "
+            "than 1 × 1; Grad-CAM takes convolutional networks"
+        )
+    return found[-1]
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Hold a network in evaluation mode; each module gets its own back."""
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def peaks(maps: NDArray[Any]) -> NDArray[np.intp]:
+    """Find row and column (N, 2) of each map's maximum, maps (N, H, W).
+
+    Enlarged maps are flat beyond their outermost places: of equal maxima the
+    one nearest to their mean position is taken.
+    """
+    found = []
+    for one in maps:
+        tied = np.argwhere(one == one.max())
+        off = ((tied - tied.mean(0)) ** 2).sum(1)
+        found.append(tied[off.argmin()])
+    return np.array(found, np.intp).reshape(-1, 2)
+
+
+def pointing(maps: NDArray[Any], masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Play the pointing game :cite:p:`zhang2016excitation`, section 4.1.
+
+    Tells for each map (N, H, W) whether its maximum lies on the mask
+    (N, H, W).  Deviates from the paper: no tolerance of 15 pixels, as masks
+    are finer than its boxes.  A map of one value everywhere points nowhere.
+    """
+    rows, columns = peaks(maps).T
+    hits: NDArray[np.bool_] = masks[np.arange(len(masks)), rows, columns]
+    hits &= np.ptp(maps, axis=(1, 2)) > 0
+    return hits
+
+
+def chance(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Share (N,) of pixels on the mask: where a blind finger hits."""
+    return np.asarray(masks.mean((1, 2)), np.float64)
+
+
+def centre(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tell (N,) whether a finger on the middle of the picture hits."""
+    height, width = masks.shape[1:]
+    hits: NDArray[np.bool_] = masks[:, height // 2, width // 2]
+    return hits
