@@ -347,7 +347,9 @@ def tuned(records: Sequence[Record], score: str = "accuracy") -> list[Record]:
     """
     arms = dict.fromkeys(r.variant.rpartition(", rate ")[0] for r in records)
     kept = {
-        best([r for r in records if r.variant.startswith(f"{arm}, rate ")])
+        best(
+            [r for r in records if r.variant.startswith(f"{arm}, rate ")], score
+        )
         for arm in arms
     }
     return [record for record in records if record.variant in kept]

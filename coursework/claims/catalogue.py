@@ -11,6 +11,7 @@ from coursework.claims import (
     mnist_zoo,
     numpy_mlp,
     residual,
+    tiny_voc,
     triplet,
 )
 
@@ -19,6 +20,7 @@ CLAIMS: tuple[Claim, ...] = (
     *activations.CLAIMS,
     *mnist_zoo.CLAIMS,
     *residual.CLAIMS,
+    *tiny_voc.CLAIMS,
     *triplet.CLAIMS,
 )
 

@@ -120,6 +120,32 @@ def weight_growth(record: Record) -> float:
     return float(sum(map(math.log, weight[-1] / weight[0])) / weight.shape[1])
 
 
+def mean_average_precision(record: Record) -> float:
+    """Mean over classes of average precision on the test split."""
+    return record.scores["mAP"]
+
+
+def macro_f1(record: Record) -> float:
+    """Mean over classes of F1 on the test split, thresholds by validation."""
+    return record.scores["macro-f1"]
+
+
+def loss_rises(record: Record) -> float:
+    """Sum of all rises of the training loss from epoch to epoch, in nats."""
+    losses = [epoch["train_loss"] for epoch in record.history]
+    return float(sum(max(b - a, 0) for a, b in itertools.pairwise(losses)))
+
+
+def late_drop(record: Record) -> float:
+    """How far validation loss falls in the second half, as a share.
+
+    Of its value at half time, to the lowest after it.
+    """
+    losses = [epoch["validation_loss"] for epoch in record.history]
+    half = len(losses) // 2
+    return float(1 - min(losses[half:]) / losses[half])
+
+
 MEASURES: Mapping[str, Measure] = {
     "accuracy": final_accuracy,
     "fits": fits,
@@ -138,4 +164,8 @@ MEASURES: Mapping[str, Measure] = {
     "inside": inside,
     "mean shift": mean_shift,
     "weight growth": weight_growth,
+    "mAP": mean_average_precision,
+    "macro F1": macro_f1,
+    "loss rises": loss_rises,
+    "late drop": late_drop,
 }

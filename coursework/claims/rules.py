@@ -194,7 +194,8 @@ def _variant(
 ) -> Sequence[Record]:
     """Find a variant; one run at several rates is taken at the best one.
 
-    The best is the rate with the highest mean validation accuracy.
+    The best is the rate with the highest mean validation accuracy, or mean
+    average precision where pictures show several classes.
     """
     tuned = [
         run
@@ -203,7 +204,8 @@ def _variant(
         for run in group
     ]
     if tuned:
-        return runs[best(tuned)]
+        several = "mAP" in tuned[0].scores
+        return runs[best(tuned, "mAP" if several else "accuracy")]
     if name not in runs:
         raise NoEvidenceError(f"{name!r} is not among the arms of {grid}")
     return runs[name]

@@ -177,6 +177,35 @@ def beside_majority(groups: Groups) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def after_lowest_loss(groups: Groups) -> pd.DataFrame:
+    """List what changed on validation pictures after the lowest loss.
+
+    Means over seeds of the epoch with the lowest loss, and of what loss and
+    mean average precision gained from there to the last epoch.
+    """
+    rows = []
+    for name, runs in groups.items():
+        found = []
+        for run in runs:
+            losses = [line["validation_loss"] for line in run.history]
+            ranks = [line["validation"]["mAP"] for line in run.history]
+            low = int(np.argmin(losses))
+            rise = losses[-1] - losses[low]
+            found.append((low + 1, rise, 100 * (ranks[-1] - ranks[low])))
+        epoch, loss, points = np.mean(found, axis=0)
+        rows.append(
+            {
+                "network": name,
+                "epoch of the lowest loss": float(epoch),
+                "of": len(runs[0].history),
+                "loss since, nats a class": float(loss),
+                "mAP since, points": float(points),
+                "n": len(runs),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
 def pointing(groups: Groups) -> pd.DataFrame:
     """List how often Grad-CAM's maximum is on the object, in per cent.
 
