@@ -31,14 +31,10 @@ class Progress:
             self.bar.close()
 
     def epoch(self, cell: Run, epoch: Epoch) -> None:
-        """Show an epoch; tiny ones at most once a second."""
-        text = (
-            f"epoch {epoch.epoch}: train loss {epoch.train_loss:.4f}"
-            + "".join(
-                f", validation {name} {value:.4f}"
-                for name, value in epoch.validation.items()
-            )
-        )
+        """Show an epoch, at most one a second, with its first score."""
+        text = f"epoch {epoch.epoch}: train loss {epoch.train_loss:.4f}"
+        for name, value in list(epoch.validation.items())[:1]:
+            text += f", validation {name} {value:.4f}"
         if time.monotonic() - self.reported < 1:
             return
         self.reported = time.monotonic()
