@@ -76,13 +76,14 @@ def report(profile: Profile = "quick", stand_in: bool = False) -> int:
         profile: How large the runs are.
         stand_in: Take the named stand-in for data that can't be reached.
     """
+    from coursework.data import sets  # noqa: PLC0415
     from coursework.launch import notebooks  # noqa: PLC0415
     from coursework.launch.report import build_report  # noqa: PLC0415
 
     times = {}
     started = time.perf_counter()
     if not stand_in:
-        data("fetch", tuple(_wanted_sets(notebooks.select(()))))
+        sets.fetch(_wanted_sets(notebooks.select(())))
     times["data"] = time.perf_counter() - started
     started = time.perf_counter()
     status = run(profile=profile, stand_in=stand_in)
@@ -130,6 +131,7 @@ def data(
 
     if action == "fetch":
         known.fetch(sets)
+        known.prepare(sets)
         return 0
     if action == "import":
         print(known.put_in(sets))
@@ -238,9 +240,17 @@ def _parameters(
     known = dict.fromkeys(key for book in chosen for key in book.parameters)
     for key in given:
         named(known, key, f"parameter of {', '.join(b.name for b in chosen)}")
-    swapped = given | ({"dataset": "digits"} if stand_in else {})
+    if stand_in:
+        swaps = {
+            b.name: {"dataset": sets.small_stand_in(b.parameters["dataset"])}
+            for b in chosen
+            if "dataset" in b.parameters
+        }
+    else:
+        swaps = {}
     return {
-        book.name: {k: v for k, v in swapped.items() if k in book.parameters}
+        book.name: {k: v for k, v in given.items() if k in book.parameters}
+        | swaps.get(book.name, {})
         for book in chosen
     }
 

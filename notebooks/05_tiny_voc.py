@@ -24,7 +24,7 @@
 
 # %% tags=["parameters", "remove-input"]
 profile = "quick"
-dataset = ""
+dataset = "tinyvoc-composed"
 
 # %% tags=["hide-input"]
 from collections.abc import Callable
@@ -120,7 +120,7 @@ show.source(Stretches)
 # blurred and cropped as R1's were.
 
 # %%
-DATASET = {"full": "voc2012"}
+COMPOSED, VOC = "tinyvoc-composed", "voc2012"  # `full` takes the latter
 TRAIN = {"smoke": 16, "quick": 300, "standard": 1_200, "full": None}
 SCORED = {"smoke": 8, "quick": 150}
 EPOCHS = {"smoke": 1, "quick": 3, "standard": 10, "full": 30}
@@ -131,7 +131,7 @@ SIDE = {"full": 224}
 def voc(profile: experiment.Profile, side: int) -> Loader:
     """Load the set of this page at a size."""
     return loader(
-        dataset or DATASET.get(profile, "tinyvoc-composed"),
+        VOC if (profile, dataset) == ("full", COMPOSED) else dataset,
         train=TRAIN[profile],
         scored=SCORED.get(profile),
         side=side,
@@ -195,6 +195,7 @@ def declare_features(profile: experiment.Profile) -> experiment.Grid:
     """A linear layer on frozen features, learnt and random."""
     side = {"smoke": 64, "full": 224}.get(profile, 128)
     looks = (probes.curves, probes.pointing_game, probes.worst, probes.samples)
+    kinds = ("random",) if profile == "smoke" else ("ImageNet", "random")
     return {
         f"{weights}, rate {rate}": partial(
             features.fit_head,
@@ -210,14 +211,14 @@ def declare_features(profile: experiment.Profile) -> experiment.Grid:
                 weight_decay=0.01,
                 schedule="one-cycle",
             ),
-            probes=looks[:1] if weights == "random" else looks,
+            probes=looks if weights == kinds[0] else looks[:1],
         )
-        for weights in ("ImageNet", "random")
+        for weights in kinds
         for rate in RATES.get(profile, (0.0003, 0.001, 0.003))
     }
 
 
-rest = "evidence" if (profile, dataset) == ("quick", "") else profile
+rest = "evidence" if (profile, dataset) == ("quick", COMPOSED) else profile
 frozen = experiment.run("voc-features", declare_features, profile=rest)
 show.banner(profile, networks, frozen)
 

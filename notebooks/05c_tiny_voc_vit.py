@@ -22,7 +22,7 @@
 
 # %% tags=["parameters", "remove-input"]
 profile = "quick"
-dataset = ""
+dataset = "tinyvoc-composed"
 
 # %% tags=["hide-input"]
 from collections.abc import Callable
@@ -67,7 +67,7 @@ show.source(ViT)
 # ## Experiment: four causes
 
 # %%
-DATASET = {"full": "voc2012"}
+COMPOSED, VOC = "tinyvoc-composed", "voc2012"  # `full` takes the latter
 TRAIN = {"smoke": 16, "quick": 300, "standard": 1_200, "full": 1_200}
 SCORED = {"smoke": 8, "quick": 150}
 EPOCHS = {"smoke": 1, "quick": 2, "standard": 10, "full": 30}
@@ -79,7 +79,7 @@ PARTS = {"smoke": ("quarter of the data",), "quick": ("quarter of the data",)}
 def voc(profile: experiment.Profile, share: int = 1) -> Loader:
     """Load the set of this page, or one part in ``share`` of its training."""
     return loader(
-        dataset or DATASET.get(profile, "tinyvoc-composed"),
+        VOC if (profile, dataset) == ("full", COMPOSED) else dataset,
         train=TRAIN[profile] // share,
         scored=SCORED.get(profile),
         side=SIDE.get(profile, 64),
@@ -190,7 +190,7 @@ def declare_long(profile: experiment.Profile) -> experiment.Grid:
     }
 
 
-rest = "evidence" if (profile, dataset) == ("quick", "") else profile
+rest = "evidence" if (profile, dataset) == ("quick", COMPOSED) else profile
 long = experiment.run("voc-long", declare_long, profile=rest)
 show.banner(profile, causes, long)
 

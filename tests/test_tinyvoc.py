@@ -214,6 +214,8 @@ def test_only_the_composed_pictures_asked_for_are_composed(
     sets.fetch()
     assert asked == []
     sets.fetch(["tinyvoc-composed"])
+    assert asked == []
+    sets.prepare(["tinyvoc-composed", "no set of ours"])
     assert asked == [{"train": 1200, "validation": 400, "test": 600}]
     for settings in ({"train": 0}, {"train": 1201}, {"held_out": 401}):
         with pytest.raises(ValueError, match=r"accepted: [01] to \d+"):
@@ -445,7 +447,7 @@ def test_the_course_set_is_put_in_by_its_path(
     tmp_path: Path,
     command: Command,
 ) -> None:
-    for ask in (tinyvoc.imported, lambda: sets.fetch(["tiny-voc"])):
+    for ask in (tinyvoc.imported, lambda: sets.prepare(["tiny-voc"])):
         with pytest.raises(DataUnavailable, match="data import tiny-voc PATH"):
             ask()
     source = write(tmp_path / "course", course())

@@ -22,6 +22,7 @@ from coursework.data.compose.objects import objects
 from coursework.data.digits import digits
 from coursework.data.download import UNASKED_MB, Archive
 from coursework.data.moons import moons
+from coursework.data.shapes import shapes
 from coursework.data.splits import Loader, Splits
 from coursework.recipe import named
 
@@ -112,6 +113,11 @@ SETS: Mapping[str, DataSet] = {
         stand_in_for="voc2012",
         make=tinyvoc.compose,
     ),
+    "shapes": DataSet(
+        loader=shapes,
+        licence="none needed: computed",
+        source="up to three of five plain shapes on noise",
+    ),
     "tiny-voc": DataSet(
         loader=tinyvoc.imported,
         licence="not given",
@@ -123,6 +129,12 @@ WEIGHTS = (weights.LITE0,)  # of networks, fetched and verified like sets
 IMPORTS: Mapping[str, Callable[[Path], str]] = {"tiny-voc": course_set.put_in}
 
 
+def small_stand_in(name: str) -> str:
+    """Name the set that stands in for another without file or network."""
+    several = ("voc2012", "tinyvoc-composed", "tiny-voc")
+    return "shapes" if name in several else "digits"
+
+
 def loader(name: str, **settings: Any) -> Loader:
     """Return a set's loader with settings; ValueError names the sets."""
     return partial(named(SETS, name, "data set").loader, **settings)
@@ -131,15 +143,17 @@ def loader(name: str, **settings: Any) -> Loader:
 def fetch(names: Iterable[str] = ()) -> None:
     """Bring what the named sets lack or hold damaged, whatever their size.
 
-    Without names: the sets that are small or already here; nothing that
-    takes long is made of them.  Raises DataUnavailable, naming each attempt,
-    if no source delivers, and ValueError for an unknown name before anything
-    is fetched.
+    Without names: the sets that are small or already here.  Raises
+    DataUnavailable, naming each attempt, if no source delivers, and
+    ValueError for an unknown name before anything is fetched.
     """
-    wanted = tuple(names)
-    for _, archive in _archives(wanted):
+    for _, archive in _archives(names):
         download.fetch(archive)
-    for name in wanted:
+
+
+def prepare(names: Iterable[str]) -> None:
+    """Do now for the named sets what their first use would wait for."""
+    for name in names:
         if name in SETS and (make := SETS[name].make):
             make()
 
