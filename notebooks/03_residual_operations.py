@@ -280,9 +280,9 @@ show.figure(
 )
 
 # %% [markdown]
-# Where hardly anything but shortcuts carries the gradient (ReZero, layer
-# scale), it shrinks less in the committed runs than predicted.  Products are
-# far from all others, and from their prediction:
+# Look where hardly anything but shortcuts carries the gradient (ReZero, layer
+# scale): does it shrink as predicted?  Products are drawn apart, for their
+# numbers are of another size:
 
 # %%
 show.figure(
@@ -340,12 +340,15 @@ show.figure(
 # %%
 show.claims("03_residual_operations", only=(27, 28, 29, 30, 31, 32, 33, 34, 81))
 
+# %%
+show.markdown(flows.told(operations))
+
 # %% [markdown]
-# In the committed runs addition, subtraction and even nothing at all train; a
-# product does not.  R2's reason for it holds in part.  Without batch norm a
-# product's gradients do lie far apart from the start.  But batch norm mends
-# most of that, and products with it do not train either; nor does any run
-# explode: each fails by ending at a constant prediction, with a finite loss.
+# R2's reason for what products do is that gradients explode or vanish.  Without
+# batch norm the start of training agrees with it: a product's gradients lie far
+# apart there.  But batch norm mends most of that, so if products with it fail
+# all the same, the reason is not the whole of it; and a gradient that explodes
+# would end in a loss that is not finite, which is counted below.
 #
 # R2 wrote $h - s$ and ran $s - h$.  They are not alike: behind a ReLU, $s - h$
 # hands on what the shortcut carries, $h - s$ only what the branch puts above

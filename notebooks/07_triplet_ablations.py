@@ -43,7 +43,7 @@ from coursework.models.attention.triplet import triplet_ca_everywhere
 from coursework.models.resnet import ResNet
 from coursework.models.van import VAN
 from coursework.recipe import Recipe
-from coursework.views import ablations
+from coursework.views import ablations, flows
 
 figures.style()
 
@@ -526,12 +526,14 @@ show.frame(ablations.demo(every))
 # %%
 show.markdown(ablations.reading(attention, factors, worth))
 
+# %%
+show.markdown(flows.told(attention))
+
 # %% [markdown]
-# In the committed `standard` runs no kind of attention helps a network this
-# small and this short of training, and gates that are merely 1/2 cost about as
-# much as gates that learn.  TripletLKA ends at a constant prediction in each of
-# them: its large kernel is a factor without bounds, not a gate, and has to
-# live with the rate that all share.
+# The arm whose gates are all 1/2 has no attention, only its scaling.  Where
+# arms that learn their gates lie no higher than it, their attention adds
+# nothing that a constant would not.  TripletLKA's large kernel is a factor
+# without bounds, not a gate, and has to live with the rate that all share.
 
 # %%
 show.markdown(ablations.batch_mates())

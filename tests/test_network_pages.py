@@ -80,6 +80,17 @@ def test_failures_are_told_apart(runs: list[Record]) -> None:
     counts = [row[name] for name in ("learnt", "constant", "not finite", "n")]
     assert counts == [1, 1, 1, 3]
     assert "step 3" in row["first of them"]
+    named = [
+        replace(run, variant=name)
+        for name, run in (
+            *(("a", better), ("a", better), ("b", flat), ("b", better)),
+            *(("c", broken), ("c", flat)),
+        )
+    ]
+    assert flows.told(named) == (
+        "All runs learnt with *a*; some, but not all, with *b*; none with *c*."
+    )
+    assert flows.told(named[:2]).endswith("with –; none with –.")
 
 
 def test_points_are_geometric_means_over_seeds(runs: list[Record]) -> None:

@@ -55,6 +55,24 @@ def failures(runs: Sequence[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def told(runs: Sequence[Record]) -> str:
+    """Say with which variants all runs learnt, with which some, none."""
+    table = failures(runs).set_index("variant")
+    share = table["learnt"] / table["n"]
+    groups = {
+        "All runs learnt with": share == 1,
+        "some, but not all, with": (share > 0) & (share < 1),
+        "none with": share == 0,
+    }
+    return (
+        "; ".join(
+            f"{words} {', '.join(f'*{v}*' for v in table.index[rows]) or '–'}"
+            for words, rows in groups.items()
+        )
+        + "."
+    )
+
+
 def start(runs: Sequence[Record]) -> Axes:
     """Draw signal and gradient by unit before training, and as predicted.
 
