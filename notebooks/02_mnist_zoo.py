@@ -151,11 +151,17 @@ show.figure(
 
 # %%
 SIDE = {"smoke": 64, "quick": 64, "standard": 64, "full": 224}
-TRAIN = {"smoke": 100, "quick": 1_000, "standard": 12_000, "full": None}
-SCORED = {"quick": 1_000}  # validation and test pictures each; else all
+TRAIN = {"smoke": 100, "quick": 500, "standard": 12_000, "full": None}
+SCORED = {"quick": 500}  # validation and test pictures each; else all
 EPOCHS = {"smoke": 1, "quick": 1, "standard": 2, "full": 10}
 WIDTH = {"smoke": 16, "quick": 16, "standard": 32, "full": 64}
-QUICK = ("LeNet (1998)", "LeNet", "ResNet-18", "SE-ResNet-18")
+QUICK = (
+    "LeNet (1998)",
+    "LeNet",
+    "ResNet-18",
+    "SE-ResNet-18",
+    "DenseNet (R2)",
+)
 LARGE = ("ResNet-50", "ResNet-101", "AlexNet (R2)")
 
 
