@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,13 +18,15 @@ def grad_cam(
     layer: nn.Module,
     pictures: Tensor,
     classes: Tensor,
+    *,
     size: tuple[int, int] | None = None,
+    mode: Literal["bilinear", "nearest"] = "bilinear",
 ) -> NDArray[np.float32]:
     """Map which places speak for a class :cite:p:`selvaraju2017gradcam`.
 
     Pictures float (N, C, H, W) and a class (N,) for each give maps
     (N, H, W), or of ``size``, from 0 to 1: eq. 1 and 2 on what ``layer`` puts
-    out in evaluation mode, enlarged bilinearly, divided by the largest.  A
+    out in evaluation mode, enlarged by ``mode``, divided by the largest.  A
     map stays 0 where nothing speaks for the class.  Raises ValueError where
     the layer gives no maps (N, C, H, W).
     """
@@ -51,7 +53,7 @@ def grad_cam(
     weights = slopes.mean((2, 3), keepdim=True)
     coarse = (weights * seen[-1].detach()).sum(1, keepdim=True).relu()
     coarse = coarse.nan_to_num(0, 0, 0)  # of a network that diverged
-    maps = interpolate(coarse, size or pictures.shape[-2:], mode="bilinear")
+    maps = interpolate(coarse, size or pictures.shape[-2:], mode=mode)
     top = maps.amax((2, 3), keepdim=True)
     scaled: NDArray[np.float32] = (
         (maps / torch.where(top > 0, top, 1))[:, 0].float().cpu().numpy()
@@ -59,12 +61,12 @@ def grad_cam(
     return scaled
 
 
-def last_map(network: nn.Module, pictures: Tensor) -> nn.Module:
-    """Find the last module whose output is a map of more than one place.
+def last_map(network: nn.Module, pictures: Tensor, least: int = 4) -> nn.Module:
+    """Find the last module whose maps have ``least`` × ``least`` places.
 
-    Runs the network on ``pictures`` (N, C, H, W) once.  Raises ValueError
-    where tokens (N, T, C) come after it, as in a transformer, or there is
-    none.
+    Fewer point at hardly anything.  Runs the network on ``pictures``
+    (N, C, H, W) once.  Raises ValueError where tokens (N, T, C) come after
+    it, as in a transformer, or there is none.
     """
     found: list[nn.Module] = []
 
@@ -72,7 +74,7 @@ def last_map(network: nn.Module, pictures: Tensor) -> nn.Module:
         shape = getattr(output, "shape", ())
         if len(shape) == 3:
             found.clear()
-        elif len(shape) == 4 and max(shape[2:]) > 1:
+        elif len(shape) == 4 and min(shape[2:]) >= least:
             found.append(module)
 
     with ExitStack() as stack:
@@ -83,8 +85,9 @@ def last_map(network: nn.Module, pictures: Tensor) -> nn.Module:
         network(pictures)
     if not found:
         raise ValueError(
-            f"{type(network).__name__} ends in no maps (N, C, H, W) larger "
-            "than 1 × 1; Grad-CAM takes convolutional networks"
+            f"{type(network).__name__} ends in no maps (N, C, H, W) of at "
+            f"least {least} × {least}; Grad-CAM takes convolutional networks "
+            "and pictures large enough for them"
         )
     return found[-1]
 
@@ -104,8 +107,10 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 def peaks(maps: NDArray[Any]) -> NDArray[np.intp]:
     """Find row and column (N, 2) of each map's maximum, maps (N, H, W).
 
-    Enlarged maps are flat beyond their outermost places: of equal maxima the
-    one nearest to their mean position is taken.
+    Of equal maxima the one nearest to their mean position is taken: of a
+    place enlarged by "nearest", its middle.  Maps enlarged bilinearly are
+    flat beyond the middles of their outermost places, which would draw a
+    finger to the picture's border.
     """
     found = []
     for one in maps:

@@ -8,7 +8,7 @@ As in :mod:`coursework.probes`; outputs are logits (N, K), targets (N, K) of
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -65,7 +65,11 @@ def pointing_game(trained: Trained) -> Arrays:
     for start in range(0, len(rows), AT_ONCE):
         part = slice(start, start + AT_ONCE)
         objects = _objects(masks[rows[part]], labels[part])
-        maps = _maps(trained, layer, rows[part], labels[part], masks.shape[1:])
+        maps = _maps(
+            *(trained, layer, rows[part], labels[part]),
+            size=masks.shape[1:],
+            mode="nearest",
+        )
         found[0, part] = gradcam.pointing(maps, objects)
         found[1, part] = gradcam.centre(objects)
         found[2, part] = gradcam.chance(objects)
@@ -95,8 +99,8 @@ def _examples(
     split = trained.splits.test.take(rows)
     masks = _masks(split)
     size = masks.shape[1:]
-    maps = _maps(trained, layer, rows, labels, size)
-    small = _maps(trained, layer, rows, labels, (MAP_SIDE, MAP_SIDE))
+    maps = _maps(trained, layer, rows, labels, size=size, mode="nearest")
+    small = _maps(trained, layer, rows, labels, size=(MAP_SIDE, MAP_SIDE))
     objects = _objects(thinned(masks, EXAMPLE_SIDE), labels)
     return {
         "pictures": stacked(shrunk(split.inputs, EXAMPLE_SIDE)),
@@ -166,7 +170,9 @@ def _maps(
     layer: nn.Module,
     rows: NDArray[np.intp],
     labels: NDArray[np.intp],
+    *,
     size: tuple[int, ...],
+    mode: Literal["bilinear", "nearest"] = "bilinear",
 ) -> NDArray[np.float32]:
     """Compute Grad-CAM of the given classes in rows of the test split."""
     inputs, _ = to_tensors(trained.splits.test.take(rows), trained.device)
@@ -176,7 +182,8 @@ def _maps(
         layer,
         trained.view(inputs),
         torch.from_numpy(labels).to(trained.device),
-        (height, width),
+        size=(height, width),
+        mode=mode,
     )
 
 

@@ -64,7 +64,7 @@ def test_maps_are_what_finite_differences_say(
     size: tuple[int, int] | None,
 ) -> None:
     tested, inputs = network().double(), pictures(torch.float64)
-    maps = gradcam.grad_cam(tested, tested[2], inputs, CLASSES, size)
+    maps = gradcam.grad_cam(tested, tested[2], inputs, CLASSES, size=size)
     tested.eval()
     for one, picture, label in zip(maps, inputs, CLASSES, strict=True):
         coarse = by_differences(tested, picture[None], int(label))
@@ -140,8 +140,9 @@ RESNET = partial(ResNet, 18, classes=3, width=4, stem="cifar")
 @pytest.mark.parametrize(
     ("build", "shape", "name"),
     [
-        (RESNET, (3, 16, 16), "stages"),
-        (partial(RESNET, attention=ECA), (3, 16, 16), "stages"),
+        (RESNET, (3, 32, 32), "stages"),
+        (RESNET, (3, 16, 16), "stages.2"),  # the last one has 2 × 2 places
+        (partial(RESNET, attention=ECA), (3, 32, 32), "stages"),
         (LeNet, (1, 28, 28), "5"),
     ],
 )
@@ -178,6 +179,20 @@ def test_pointing_by_hand() -> None:
     assert gradcam.pointing(maps, masks).tolist() == [True, False, False]
     assert gradcam.chance(masks).tolist() == [1 / 20, 1 / 20, 2 / 20]
     assert gradcam.centre(masks).tolist() == [False, False, True]
+
+
+def test_a_finger_is_put_in_the_middle_of_the_place_that_speaks() -> None:
+    head = nn.Linear(9, 2)
+    nn.init.ones_(head.weight)
+    tested = nn.Sequential(nn.AvgPool2d(8), nn.Flatten(), head)
+    inputs = torch.zeros(1, 1, 24, 24)
+    inputs[..., 18, 3] = 1  # in the lower left place of 3 x 3
+    ask = partial(gradcam.grad_cam, tested, tested[0], inputs, CLASSES[:1] * 0)
+    assert gradcam.peaks(ask(mode="nearest"))[0].tolist() in (
+        [[r, c] for r in (19, 20) for c in (3, 4)]
+    )
+    row, column = gradcam.peaks(ask())[0]  # drawn to the border
+    assert row > 20 and column < 3
 
 
 def test_a_finger_is_put_in_the_middle_of_a_flat_top() -> None:
