@@ -187,6 +187,8 @@ def declare_sizes(profile: experiment.Profile) -> experiment.Grid:
 
 rest = "evidence" if (profile, dataset) == ("quick", COMPOSED) else profile
 by_loss = experiment.run("voc-losses", declare_losses, profile=rest)
+
+# %%
 by_size = experiment.run("voc-sizes", declare_sizes, profile=rest)
 show.banner(profile, remedies, by_loss, by_size)
 

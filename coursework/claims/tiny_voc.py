@@ -63,7 +63,7 @@ CLAIMS = (
         rule=Every(
             (
                 _more_for_vit("quarter of the data", worse=True),
-                _more_for_vit("four times the epochs"),
+                _more_for_vit("twice the epochs"),
                 _more_for_vit("ten times the rate", worse=True),
                 Above("voc-vit", "ViT, larger", "ViT", POINT, measure="mAP"),
             )
@@ -71,7 +71,7 @@ CLAIMS = (
         how="Each cause its own part, and all must hold: mean average "
         "precision of ViT falls more than a point further than VGG's with a "
         "quarter of the pictures and with ten times the rate, gains more than "
-        "a point more than VGG's by four times the epochs, and rises by more "
+        "a point more than VGG's by twice the epochs, and rises by more "
         "than a point with twice the width.",
     ),
     Claim(
