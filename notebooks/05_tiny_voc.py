@@ -329,7 +329,8 @@ show.figure(
 # speak for a class.  The pointing game {cite:p}`zhang2016excitation` asks
 # whether the largest value lies on the object, for each class that a test
 # picture shows; a finger on the picture's centre, and one at random, are the
-# controls.
+# controls.  A map may be empty, where nothing speaks for a class that the
+# network denies: it points nowhere, which counts as a miss.
 
 # %%
 pointed = {
