@@ -6,7 +6,7 @@ STAMP := $(VENV)/installed
 ARGS ?=
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 
-.PHONY: report test book install lock clean
+.PHONY: report test faults book install lock clean
 
 report: $(STAMP)  ## run all notebooks (quick) and build the local report
 	$(BIN)/coursework report $(ARGS)
@@ -17,6 +17,9 @@ test: $(STAMP)  ## lint, types, import rule, tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
+
+faults: $(STAMP)  ## kill, damage and fill up whatever a run writes (minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults $(ARGS)
 
 book: $(STAMP)  ## build the published report from results/
 	$(BIN)/jupyter-book build book/ -W --keep-going
@@ -38,4 +41,4 @@ lock:  ## compile the locks again (needs uv)
 	.ci/lock
 
 clean:  ## remove the environment and everything built; runs/ stays
-	rm -rf $(VENV) _build book/practicals book/claims.md book/evidence.md book/benchmarks.md book/icon-sets.md
+	rm -rf $(VENV) _build book/practicals book/claims.md book/evidence.md book/explorer.md book/answers.md book/benchmarks.md book/icon-sets.md

@@ -9,7 +9,7 @@ import base64
 import inspect
 import io
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -25,10 +25,13 @@ from coursework import (
     provenance,
     records,
     stats,
+    verdicts,
 )
-from coursework.claims import Verdict, catalogue
 from coursework.experiment import Declare
 from coursework.records import Record
+
+claims = verdicts.claims
+verdict_table = verdicts.verdict_table
 
 
 def markdown(text: str) -> Markdown:
@@ -186,39 +189,6 @@ def field(record: Record, alt: str) -> HTML:
     """Show a run's decision field through training, with its points."""
     frames = figures.field_frames(record.arrays("field.npz"))
     return animation(figures.animate(frames), figures.still(frames[-1]), alt)
-
-
-def claims(practical: str, only: Collection[int] = ()) -> HTML:
-    """Show a practical's verdicts (``only`` some), from evidence alone."""
-    return HTML(
-        verdict_table(
-            [
-                v
-                for v in catalogue.verdicts(practical)
-                if not only or v.claim.id in only
-            ]
-        )
-    )
-
-
-def verdict_table(verdicts: Sequence[Verdict]) -> str:
-    """Lay verdicts out as an HTML table."""
-    rows = "".join(
-        f'<tr id="claim-{v.claim.id}"><td>{v.claim.id}</td>'
-        f"<td>{escape(v.claim.source)}</td>"
-        f"<td>{escape(v.claim.statement)}<br><small>Reported: "
-        f"{escape(v.claim.reported)}, runs: {v.claim.runs or '–'}. "
-        f"Rule: {escape(v.claim.how)}</small></td>"
-        f'<td class="verdict {records.slug(v.status)}">{v.status}</td>'
-        f"<td>{escape(v.estimate) or '–'}</td></tr>"
-        for v in verdicts
-    )
-    return (
-        '<div class="scroll"><table class="claims"><thead><tr><th>claim</th>'
-        "<th>from</th><th>statement</th><th>verdict</th>"
-        "<th>what decides it (weakest part)</th></tr></thead>"
-        f"<tbody>{rows}</tbody></table></div>"
-    )
 
 
 def _behind(runs: Sequence[Record], link: bool = True) -> str:

@@ -32,7 +32,8 @@ class Claim:
 
     ``reported`` is what the report gives for it, ``runs`` its number of runs
     (None where there is none).  A claim without a rule says in ``reason``
-    why it can't be tested here.
+    why it can't be tested here; or that no practical has taken it up yet, and
+    then ``practical`` is empty.
     """
 
     id: int
@@ -121,7 +122,7 @@ def _both_sides(finding: Finding) -> float:
 
 
 def _status(claim: Claim, finding: Finding | None, p: float | None) -> Status:
-    if claim.rule is None:
+    if claim.rule is None and claim.practical:
         return "not testable here"
     if finding is None or p is None:
         return "no evidence yet"

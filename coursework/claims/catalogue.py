@@ -13,6 +13,7 @@ from coursework.claims import (
     residual,
     tiny_voc,
     triplet,
+    untested,
 )
 
 CLAIMS: tuple[Claim, ...] = (
@@ -22,6 +23,7 @@ CLAIMS: tuple[Claim, ...] = (
     *residual.CLAIMS,
     *tiny_voc.CLAIMS,
     *triplet.CLAIMS,
+    *untested.CLAIMS,
 )
 
 
@@ -32,12 +34,13 @@ def verdicts(practical: str | None = None) -> list[Verdict]:
     within one.
     """
     practicals = dict.fromkeys(claim.practical for claim in CLAIMS)
-    return [
-        verdict
+    found = {
+        verdict.claim.id: verdict
         for name in practicals
         if practical in (None, name)
         for verdict in decide(
             [claim for claim in CLAIMS if claim.practical == name],
             best_evidence,
         )
-    ]
+    }
+    return [found[claim.id] for claim in CLAIMS if claim.id in found]

@@ -14,9 +14,10 @@ import pandas as pd
 from coursework import paths, records, show, stacks
 from coursework.claims import catalogue
 from coursework.data.compose.styles import STYLES
-from coursework.launch import batch
+from coursework.launch import answers, batch, claimed, explorer
 from coursework.launch.notebooks import notebooks
 from coursework.records import Record
+from coursework.verdicts import verdict_table
 
 BOOK = paths.PROJECT / "book"
 BENCHMARKS = paths.PROJECT / "benchmarks"
@@ -41,21 +42,21 @@ def publish(target: Path) -> None:
 
 
 def claims_page() -> str:
-    """Write the page of all claims and verdicts."""
-    verdicts = catalogue.verdicts()
-    count = {
-        status: sum(v.status == status for v in verdicts)
-        for status in dict.fromkeys(v.status for v in verdicts)
-    }
-    summary = ", ".join(f"{n} {status}" for status, n in count.items())
+    """Write the page of all claims and verdicts, in their order."""
+    verdicts = sorted(catalogue.verdicts(), key=lambda v: v.claim.id)
+    shown = claimed.pages([v.claim for v in verdicts], in_toc())
     return (
         "# Claims and verdicts\n\n"
         "What the reference reports say, in our words, and what our committed "
         "runs say of it. Each rule was committed before the evidence that "
         "decides it; how a rule decides is explained under "
         "[statistics](methods/statistics.md). p-values are adjusted by Holm's "
-        f"steps within a practical.\n\n{len(verdicts)} claims: {summary}.\n\n"
-        f"{show.verdict_table(verdicts)}\n"
+        "steps within a practical.\n\n"
+        "A verdict holds for the profile and the data set that stand beside "
+        "it. `standard` is sized for a laptop: what it decides may come out "
+        f"otherwise in `full`.\n\n{len(verdicts)} claims:\n\n"
+        f"{claimed.counts(verdicts)}\n\n{claimed.form(verdicts, shown)}\n\n"
+        f"{verdict_table(verdicts, shown)}\n\n{claimed.script()}\n"
     )
 
 
@@ -131,11 +132,11 @@ def icons_page() -> str:
     return "\n".join(
         [
             "# Icon sets\n",
-            "The pictures of the set `objects` show icons of these free sets, "
-            "cut out, recoloured and set before backgrounds that are drawn or "
-            "cut from scikit-learn's two sample photographs. None of them is "
-            "part of this repository: `coursework data fetch objects` brings "
-            "them, by npm.\n",
+            "The pictures of the sets `objects` and `tinyvoc-composed` show "
+            "icons of these free sets, cut out, recoloured and set before "
+            "backgrounds that are drawn or cut from scikit-learn's two sample "
+            "photographs. None of them is part of this repository: "
+            "`coursework data fetch objects` brings them, by npm.\n",
             "| set | author | licence | drawings for |",
             "|---|---|---|---|",
             *lines,
@@ -162,6 +163,8 @@ def in_toc() -> list[str]:
 OVERVIEWS: Mapping[str, Callable[[], str]] = {
     "claims.md": claims_page,
     "evidence.md": evidence_page,
+    "explorer.md": explorer.page,
+    "answers.md": lambda: answers.page(in_toc()),
     "benchmarks.md": benchmarks_page,
     "icon-sets.md": icons_page,
 }

@@ -91,7 +91,7 @@ def _generated(folder: str, names: list[str]) -> list[str]:
 
 
 def _sources() -> list[Path]:
-    files = [*BOOK.rglob("*"), *(paths.PROJECT / "coursework").rglob("*.py")]
+    files = [*BOOK.rglob("*"), *(paths.PROJECT / "coursework").rglob("*")]
     files += [*paths.results().rglob("*"), paths.PROJECT / "_config.yml"]
     files += (paths.PROJECT / "benchmarks" / "results").glob("*.json")
     return sorted(
