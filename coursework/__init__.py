@@ -30,8 +30,10 @@ How a number comes to be, in one direction::
 ``records``     a finished run as JSON; tables and curves of many
 ``claims``      a statement, the rule that decides it, the verdict
 ``figures``     tables in, axes out; ``show`` what a page displays besides
+``verdicts``    claims and verdicts as tables
 ``views``       figures and tables of single practicals
 ``launch``      worker pool, notebook runner, pages, report, doctor
+``verify``      integrity of data, evidence and runs
 ``cli``         the command ``coursework``
 
 Importing any of it trains, downloads and draws nothing; call

@@ -183,6 +183,37 @@ def train(options: Annotated[Options, arg(name="")]) -> int:
     return 0
 
 
+def verify(
+    practicals: Practicals = (), declared: bool = False, rerun: int = 0
+) -> int:
+    """Check data files, evidence and this machine's runs by their hashes.
+
+    Args:
+        practicals: Whose evidence, by name or number; default all.
+        declared: Also ask the notebooks whether a declared run is missing.
+        rerun: Train so many cheap runs again and compare their scores.
+    """
+    from itertools import chain  # noqa: PLC0415
+
+    from coursework import verify as look  # noqa: PLC0415
+    from coursework.launch import notebooks  # noqa: PLC0415
+
+    chosen = notebooks.select(practicals)
+    found = chain(
+        look.data(),
+        look.evidence(chosen),
+        look.runs(),
+        look.declared(chosen) if declared else (),
+        look.rerun(chosen, rerun),
+    )
+    faults = 0
+    for finding in found:
+        print(finding, flush=True)
+        faults += finding.mark == "FAULT"
+    print(f"{faults} faults")
+    return int(faults > 0)
+
+
 def doctor() -> int:
     """Look this machine over and say what to do about each fault."""
     from coursework.launch import doctor as look  # noqa: PLC0415
@@ -202,6 +233,7 @@ def main() -> None:
         "data": data,
         "record": record,
         "train": train,
+        "verify": verify,
         "doctor": doctor,
     }
     try:

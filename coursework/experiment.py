@@ -140,6 +140,7 @@ def execute(cell: Run, *, on_epoch: OnEpoch | None = None) -> Record:
     with FileLock(lock):
         done = _find(cell)
         if done is not None:
+            checkpoint_file(cell).unlink(missing_ok=True)  # of a killed run
             return done
         cell = _also_seen(cell)
         history: list[dict[str, Any]] = []

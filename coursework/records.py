@@ -74,10 +74,13 @@ class Record:
         return run_name(self.key, self.seed, self.profile)
 
     def to_json(self) -> str:
-        """Write the record as one line; what is not finite becomes null."""
-        return json.dumps(
-            _finite(dataclasses.asdict(self)), sort_keys=True, allow_nan=False
-        )
+        """Write the record as one line; what is not finite becomes null.
+
+        The line carries a hash of all the rest: a changed digit would else
+        be another number.
+        """
+        fields = _finite(dataclasses.asdict(self))
+        return _line({**fields, "sha256": _seal(fields)})
 
     def artefact(self, name: str) -> bytes:
         """Read an artefact of this run and verify its hash.
@@ -132,6 +135,8 @@ def parse(line: str | bytes, where: Path) -> Record:
     """
     try:
         fields = json.loads(line)
+        sealed = fields.pop("sha256", None)  # older records have none
+        whole = sealed in (None, _seal(fields))
         if fields["schema"] > SCHEMA:
             raise ValueError(
                 f"schema {fields['schema']} is newer than this code's {SCHEMA}"
@@ -141,13 +146,24 @@ def parse(line: str | bytes, where: Path) -> Record:
             _numbers(epoch) | {"validation": _numbers(epoch["validation"])}
             for epoch in fields["history"]
         ]
-        return Record(**fields)
+        record = Record(**fields)
+        if not whole:
+            raise ValueError("its sha256 is not that of its content")
+        return record
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedRecordError(
             f"{where} holds a damaged record ({error}). Delete that file to "
             "train the run again, or restore it with `git checkout` if it is "
             "evidence"
         ) from error
+
+
+def _line(fields: Mapping[str, Any]) -> str:
+    return json.dumps(fields, sort_keys=True, allow_nan=False)
+
+
+def _seal(fields: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_line(fields).encode()).hexdigest()
 
 
 def save(record: Record, artefacts: Mapping[str, bytes]) -> None:
