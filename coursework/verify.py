@@ -92,7 +92,7 @@ def declared(chosen: Sequence[Notebook]) -> Iterator[Finding]:
         for profile in EVIDENCE:
             grids = {p.parent.name for p in _committed([book], profile)}
             if grids:
-                wanted, _ = notebooks._asked(book, {"profile": profile})
+                wanted, _ = notebooks.asked(book, {"profile": profile})
                 ours = [run for run in wanted if run.grid in grids]
                 where = f"{book.name}, {profile}"
                 yield _complete(where, ours, grids)

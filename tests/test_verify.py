@@ -216,7 +216,7 @@ def test_a_declared_run_without_evidence_is_a_fault(
         assert settings == {"profile": "standard"}  # there is no other
         return wanted, []
 
-    monkeypatch.setattr(notebooks, "_asked", asked)
+    monkeypatch.setattr(notebooks, "asked", asked)
     (fault,) = faults(verify.declared([book(tmp_path, GRID)]))
     assert "1 of 3 runs have no evidence, first seed-noise · low" in fault
     assert "seed 2" in fault  # this machine's runs do not count

@@ -102,7 +102,7 @@ def execute(
     """
     if mode == "ask":
         mode = "plan"
-        wanted, missing = _asked(notebook, parameters)
+        wanted, missing = asked(notebook, parameters)
         if missing:
             return Execution(notebook.name, "planned", wanted, missing)
     with tempfile.TemporaryDirectory() as folder:
@@ -128,7 +128,7 @@ def execute(
     return Execution(notebook.name, "complete", wanted)
 
 
-def _asked(
+def asked(
     notebook: Notebook, parameters: Parameters
 ) -> tuple[list[Run], list[Run]]:
     """Return the runs wanted and those missing, by what decides about them."""
@@ -138,7 +138,10 @@ def _asked(
     for cell, source in zip(cells, sources, strict=True):
         cell.source = source
     with tempfile.TemporaryDirectory() as folder:
-        ledger, part = Path(folder) / "ledger.jsonl", Path(folder) / "part"
+        ledger, part = (
+            Path(folder) / "ledger.jsonl",
+            Path(folder) / "part.ipynb",
+        )
         ledger.touch()
         _papermill(lean, parameters, "plan", ledger, part)
         return _read(ledger)
