@@ -123,7 +123,7 @@ show.source(Stretches)
 COMPOSED, VOC = "tinyvoc-composed", "voc2012"  # `full` takes the latter
 TRAIN = {"smoke": 16, "quick": 300, "standard": 1_200, "full": None}
 SCORED = {"smoke": 8, "quick": 150}
-EPOCHS = {"smoke": 1, "quick": 3, "standard": 10, "full": 30}
+EPOCHS = {"smoke": 1, "quick": 2, "standard": 10, "full": 30}
 RATES = {"smoke": (0.003,), "quick": (0.003,)}
 SIDE = {"full": 224}
 

@@ -78,7 +78,7 @@ show.source(losses.asymmetric)
 COMPOSED, VOC = "tinyvoc-composed", "voc2012"  # `full` takes the latter
 TRAIN = {"smoke": 16, "quick": 300, "standard": 1_200, "full": None}
 SCORED = {"smoke": 8, "quick": 150}
-EPOCHS = {"smoke": 1, "quick": 3, "standard": 10, "full": 30}
+EPOCHS = {"smoke": 1, "quick": 1, "standard": 10, "full": 30}
 SIDE = {"full": 224}
 WIDTH = {"full": 64}
 
