@@ -339,6 +339,11 @@ def scores(records: Iterable[Record], score: str = "accuracy") -> list[float]:
     return [record.scores[score] for record in records]
 
 
+def main_score(record: Record) -> str:
+    """Name the score that a run is judged by, and its variant chosen."""
+    return "mAP" if "mAP" in record.scores else "accuracy"
+
+
 def validation(record: Record, score: str = "accuracy") -> float:
     """Return a run's last validation score: what choices are made by."""
     return float(record.history[-1]["validation"][score])

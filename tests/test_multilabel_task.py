@@ -19,6 +19,7 @@ from coursework.claims.rules import Above
 from coursework.data.augment import View
 from coursework.data.jitter import R1, Augment
 from coursework.data.splits import Split, Splits
+from coursework.launch import pages
 from coursework.recipe import Recipe
 from coursework.records import Record, grouped, tuned
 from coursework.tasks import MultiLabel
@@ -229,6 +230,12 @@ def test_the_best_rate_is_chosen_by_mean_average_precision() -> None:
     assert {r.variant for r in tuned(runs, "mAP")} == {"net, rate 0.2"}
     rule = Above("planted", "net", 0.5, measure="mAP")
     assert rule.find(lambda _: runs).estimate.mean == pytest.approx(0.1)
+
+
+def test_the_evidence_page_shows_the_score_that_a_run_is_judged_by() -> None:
+    page = pages._results([several("net", 0.4)])
+    assert "test mAP, %" in page and "40.00" in page
+    assert "test accuracy, %" in pages._results([trials.planted("a", 0, 0.5)])
 
 
 def test_measures_of_losses_on_hand_made_curves() -> None:

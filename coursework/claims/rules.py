@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from coursework import stats
 from coursework.claims.measures import MEASURES
 from coursework.recipe import named
-from coursework.records import Record, best, by_seed, grouped
+from coursework.records import Record, best, by_seed, grouped, main_score
 
 Lookup = Callable[[str], Sequence[Record]]
 
@@ -204,8 +204,7 @@ def _variant(
         for run in group
     ]
     if tuned:
-        several = "mAP" in tuned[0].scores
-        return runs[best(tuned, "mAP" if several else "accuracy")]
+        return runs[best(tuned, main_score(tuned[0]))]
     if name not in runs:
         raise NoEvidenceError(f"{name!r} is not among the arms of {grid}")
     return runs[name]

@@ -112,7 +112,7 @@ def _counted(count: Counter[Status]) -> str:
 
 def _best(runs: Sequence[Record]) -> str:
     """Name the arm chosen on validation and its test score, as shares."""
-    score = "mAP" if "mAP" in runs[0].scores else "accuracy"
+    score = records.main_score(runs[0])
     arms = records.grouped(runs)
     best = next(iter(arms)) if len(arms) == 1 else records.best(runs, score)
     values = records.scores(arms[best], score)

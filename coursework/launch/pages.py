@@ -84,7 +84,8 @@ def evidence_page() -> str:
 def _results(runs: Sequence[Record]) -> str:
     """Show a grid's table; where a run holds many networks, theirs."""
     if "networks" not in runs[0].notes:
-        return str(show.results(runs, link=False).data)
+        score = records.main_score(runs[0])
+        return str(show.results(runs, score=score, link=False).data)
     table = show.frame(stacks.summary(runs))
     return f"{table.data}{show.made_of(runs).data}"
 
