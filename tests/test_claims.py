@@ -171,6 +171,17 @@ def test_the_number_of_claims_changes_a_verdict() -> None:
     assert enough == 6
 
 
+def test_the_number_of_parts_counts_in_what_would_decide() -> None:
+    """One of two parts fails, but for their number not clearly enough."""
+    plant(0.02, "good")
+    plant(-0.0022, "low")
+    low, good = (Above(grid, "a", "b") for grid in ("low", "good"))
+    assert verdict(low).status == "refuted"
+    seen = verdict(Every((low, good)))
+    assert seen.status == "undecided"
+    assert "about 6 seeds" in seen.estimate
+
+
 def test_the_estimate_quotes_interval_and_number() -> None:
     plant(0.01)
     text = verdict(Above("g", "a", "b")).estimate

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from coursework.features import featured, fit_head, key
 from coursework.recipe import Recipe
 from coursework.training import Trained
 from coursework.trial import Epoch, Outcome
+from tests.trials import play
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -68,17 +69,6 @@ class InTheLoop(nn.Module):
         self.backbone.eval()
         scores: Tensor = self.head(self.backbone(pictures))
         return scores
-
-
-def play(
-    epochs: Generator[Epoch, None, Outcome],
-) -> tuple[list[Epoch], Outcome]:
-    history = []
-    while True:
-        try:
-            history.append(next(epochs))
-        except StopIteration as stop:
-            return history, stop.value
 
 
 def head(

@@ -29,6 +29,7 @@ from coursework.mlp import (
 )
 from coursework.recipe import Recipe
 from coursework.trial import Epoch, Outcome, stream
+from tests.trials import play
 
 F = torch.nn.functional
 TORCH_ACTIVATIONS: dict[ActivationName, Callable[[Any], Any]] = {
@@ -67,12 +68,7 @@ def digits() -> Splits:
 
 
 def run(**settings: Any) -> tuple[list[Epoch], Outcome]:
-    trial, history = fit(**{"data": digits, "seed": 0, **settings}), []
-    while True:
-        try:
-            history.append(next(trial))
-        except StopIteration as end:
-            return history, end.value
+    return play(fit(**{"data": digits, "seed": 0, **settings}))
 
 
 def timeless(history: list[Epoch]) -> list[Epoch]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -64,19 +64,15 @@ RECIPE = Recipe(epochs=8, batch_size=16, learning_rate=1.0)
 def fit(
     recipe: Recipe = RECIPE, task: MultiLabel = MultiLabel(), **settings: Any
 ) -> tuple[list[Epoch], Outcome]:
-    epochs: Generator[Epoch, None, Outcome] = training.fit(
-        model=network,
-        recipe=recipe,
-        task=task,
-        seed=0,
-        **({"data": data} | settings),
+    return trials.play(
+        training.fit(
+            model=network,
+            recipe=recipe,
+            task=task,
+            seed=0,
+            **({"data": data} | settings),
+        )
     )
-    lines = []
-    while True:
-        try:
-            lines.append(next(epochs))
-        except StopIteration as end:
-            return lines, end.value
 
 
 def test_a_network_learns_which_classes_are_there() -> None:

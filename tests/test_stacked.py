@@ -22,7 +22,7 @@ from coursework.models.activations import activation
 from coursework.models.stack import Stack
 from coursework.recipe import Recipe
 from coursework.trial import Epoch, Outcome
-from tests.trials import planted
+from tests.trials import planted, play
 
 DATA = partial(moons, train=100, noise=0.1, generator_seed=42)
 RECIPE = Recipe(
@@ -61,12 +61,7 @@ class Done(NamedTuple):
 
 
 def drain(trial: Generator[Epoch, None, Outcome]) -> Done:
-    epochs = []
-    while True:
-        try:
-            epochs.append(next(trial))
-        except StopIteration as stop:
-            return Done(epochs, stop.value)
+    return Done(*play(trial))
 
 
 def fit(*activations: str, epochs: int = 30, **options: Any) -> Done:

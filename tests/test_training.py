@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import math
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -36,7 +36,7 @@ from coursework.probes import errors
 from coursework.recipe import Recipe
 from coursework.tasks import SingleLabel
 from coursework.trial import Epoch, Outcome
-from tests.trials import mates, pictures
+from tests.trials import mates, pictures, play
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -52,17 +52,6 @@ def fit(
 ) -> tuple[list[Epoch], Outcome]:
     recipe = Recipe(**{"epochs": 2, "batch_size": 16, **choices})
     return play(training.fit(model=model, data=data, recipe=recipe, seed=seed))
-
-
-def play(
-    epochs: Generator[Epoch, None, Outcome],
-) -> tuple[list[Epoch], Outcome]:
-    history = []
-    while True:
-        try:
-            history.append(next(epochs))
-        except StopIteration as stop:
-            return history, stop.value
 
 
 def cross_entropy(logits: NDArray[Any], targets: NDArray[Any]) -> float:

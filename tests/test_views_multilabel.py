@@ -7,6 +7,7 @@ import hashlib
 import io
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -178,6 +179,24 @@ def test_scores_stand_beside_a_blind_guess(
         f"{100 * seen.mean:.1f} ({100 * seen.low:.1f} to {100 * seen.high:.1f})"
     )
     assert not [name for name in table.columns if name.startswith("ap-")]
+
+
+def test_who_exceeds_the_guess_is_counted(
+    groups: dict[str, list[Record]],
+) -> None:
+    targets = outputs(0, 1.0)["targets"]
+    guess = float(np.mean(targets == [1, 0, 0]))
+    above, below = (
+        [
+            replace(run, scores={**run.scores, "hamming-accuracy": guess + by})
+            for run in groups["good"]
+        ]
+        for by in (0.02, -0.02)
+    )
+    told = views.guessed({"better": above, "worse": below})
+    assert f"the guess reaches {100 * guess:.1f} %" in told
+    assert told.endswith("of 2 networks 1 exceed it (better).")
+    assert views.guessed({"worse": below}).endswith("0 exceed it (none).")
 
 
 def panels(axes: Axes) -> list[Axes]:

@@ -46,6 +46,18 @@ def notes(word: str) -> list[str]:
     return [line.partition(" ")[2] for line in lines if line.startswith(word)]
 
 
+def play(
+    epochs: Generator[Epoch, None, Outcome],
+) -> tuple[list[Epoch], Outcome]:
+    """Let a trial run to its end."""
+    history = []
+    while True:
+        try:
+            history.append(next(epochs))
+        except StopIteration as stop:
+            return history, stop.value
+
+
 def until(condition: Callable[[], object], seconds: float = 60) -> None:
     """Wait for a condition, or until so much time has passed."""
     end = time.monotonic() + seconds

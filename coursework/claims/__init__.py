@@ -67,9 +67,11 @@ class Verdict:
             f"{seen.low:+.4f} to {seen.high:+.4f}, n = {seen.n})"
         )
         if self.status == "undecided":
-            # what Holm's steps left of half of 5 % for this claim's own test
-            level = ALPHA / 2 * _both_sides(self.finding) / (self.p or 1)
-            enough = stats.runs_to_decide(seen, self.finding.margin, level)
+            # what both sides, other parts and claims leave of 5 % to one test
+            margin = self.finding.margin
+            single = min(seen.p_above(margin), seen.p_below(margin))
+            level = ALPHA * single / (self.p or 1)
+            enough = stats.runs_to_decide(seen, margin, level)
             text += (
                 f"; about {enough} seeds would decide it"
                 if enough

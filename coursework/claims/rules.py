@@ -33,7 +33,7 @@ class Finding:
     """
 
     what: str
-    estimate: stats.Interval
+    estimate: stats.Paired
     support: float
     refute: float
     margin: float

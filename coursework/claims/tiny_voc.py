@@ -1,8 +1,9 @@
 """Practical 5: what report R1 says of networks that tell several classes.
 
-Margins: a point of mean average precision, or of F1, is what sampling the
-composed test split alone moves either by; a tenth of a nat of loss is what
-"overfitting" means where a class costs about half of one.
+Margins: a point of mean average precision, or of F1, is the smallest
+difference worth talking about; a tenth of a nat is a large part of a loss
+that, for a class that half of the pictures show, can't exceed ln 2 unless a
+network is surer than it should be.
 """
 
 from __future__ import annotations

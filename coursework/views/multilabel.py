@@ -177,6 +177,22 @@ def beside_majority(groups: Groups) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def guessed(groups: Groups, score: str = "hamming-accuracy") -> str:
+    """Say how many networks' means exceed the guess that sees nothing."""
+    table = beside_majority(groups).set_index("network")[score]
+    blind = float(table.iloc[0])
+    better = [
+        name
+        for name, runs in groups.items()
+        if 100 * np.mean([run.scores[score] for run in runs]) > blind
+    ]
+    return (
+        f"By {score} the guess reaches {table.iloc[0]} %; of {len(groups)} "
+        f"networks {len(better)} exceed it "
+        f"({', '.join(better) or 'none'})."
+    )
+
+
 def after_lowest_loss(groups: Groups) -> pd.DataFrame:
     """List what changed on validation pictures after the lowest loss.
 
