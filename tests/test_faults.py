@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from coursework import checkpoints, experiment, paths
-from coursework.data.sources import Refused, _keep
+from coursework.data.sources import Refused, keep
 from tests.faults import damage
 from tests.faults.scene import cell, essence
 
@@ -103,7 +103,7 @@ def test_an_archive_without_end_stops_at_the_file_s_size(
         return bytes(size)
 
     with pytest.raises(Refused, match="sha256"):
-        _keep(get, damage.FILE, tmp_path)
+        keep(get, damage.FILE, tmp_path)
     assert sum(taken) == damage.FILE.size + 1
     assert list(tmp_path.iterdir()) == []
 

@@ -23,7 +23,8 @@ from torch import nn
 from coursework import guard_torchvision
 from coursework.data.augment import View
 from coursework.data.download import DataUnavailable
-from coursework.data.sources import File, PyPIPackage, Refused
+from coursework.data.packages import PyPIPackage
+from coursework.data.sources import File, Refused
 from coursework.data.weights import LITE0
 from coursework.models.pretrained import backbone, feature_size, lite0
 

@@ -18,7 +18,7 @@ from coursework.data.compose import places, scenes, voc
 from coursework.data.compose.icons import Cutout
 from coursework.data.compose.layers import Place
 from coursework.data.compose.scenes import VOC, VOID
-from coursework.data.compose.things import Thing
+from coursework.data.compose.things import Thing, put
 from coursework.data.download import DataUnavailable
 from coursework.trial import stream
 from tests.test_compose import drawn, write
@@ -305,3 +305,26 @@ def test_a_scene_is_the_same_at_every_size() -> None:
         assert np.array_equal(again.picture, small.picture)
         other = scenes.scene(choices, "validation", index, 64)
         assert np.abs(other.picture.astype(int) - small.picture).mean() > 15
+
+
+@pytest.mark.parametrize(("opacity", "there"), [(0.4, False), (0.6, True)])
+def test_a_pixel_is_a_thing_s_where_it_covers_more_than_half(
+    opacity: float, there: bool
+) -> None:
+    pixels = np.full((40, 40, 4), round(255 * opacity), np.uint8)
+    thing = Thing(
+        label="car",
+        cutout=Cutout("some", "car", pixels),
+        place=Place(x=0.5, y=0.5, size=0.5),
+        light=np.ones((2, 2)),
+        hue=0.0,
+        saturation=1.0,
+        haze=0.0,
+        stands=False,
+    )
+    picture = np.zeros((64, 64, 3), np.float32)
+    objects = np.zeros((64, 64), np.uint8)
+    put(thing, 3, np.zeros(3, np.float32), picture, objects)
+    assert (objects[20:44, 20:44] == 3 * there).all()
+    inside = picture[20:44, 20:44]
+    np.testing.assert_allclose(inside, opacity**2, atol=0.01)

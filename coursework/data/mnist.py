@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coursework.data.download import Archive, read
-from coursework.data.sources import File, Mirror, NpmPackage
+from coursework.data.packages import NpmPackage
+from coursework.data.sources import File, Mirror
 from coursework.data.splits import Split, Splits, stratified
 
 SPLIT_SEED = 60_000  # the same validation rows for every run, whatever seed

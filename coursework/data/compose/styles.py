@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from coursework.data.download import Archive
-from coursework.data.sources import File, NpmPackage
+from coursework.data.packages import NpmPackage
+from coursework.data.sources import File
 
 Use = Literal["train", "test"]
 WHOLE = "icons.json"  # the file of each package that holds all its icons
