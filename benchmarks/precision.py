@@ -20,6 +20,7 @@ from coursework.data.augment import View
 from coursework.models.convnet import ConvNet
 from coursework.models.densenet import R2DenseNet
 from coursework.models.lenet import LeNet
+from coursework.models.pretrained import lite0
 from coursework.models.resnet import resnet18
 from coursework.models.vgg import r1_vgg
 from coursework.models.vit import vit_mnist
@@ -49,6 +50,9 @@ SETTINGS = {
     "ResNet-18, small stem": Setting(small, View(), 64, 64),
     "ResNet-18": Setting(
         partial(resnet18, classes=10), View(side=224, channels=3), 32, 32
+    ),
+    "EfficientNet-Lite0": Setting(
+        partial(lite0, 10, pretrained=False), View(128, channels=3), 32, 32
     ),
     "R2's DenseNet": Setting(R2DenseNet, View(side=224, channels=3), 32, 32),
 }

@@ -21,7 +21,7 @@ from coursework.models.activations import activation
 from coursework.models.stack import Stack
 from coursework.recipe import Recipe
 from coursework.stacked import Descent
-from coursework.training import make_optimiser
+from coursework.optimisation import make_optimiser
 
 RECIPE = Recipe(
     epochs=10**6,

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from coursework import paths
+from coursework import paths, provenance
 from coursework.trial import Epoch
 
 if TYPE_CHECKING:
     from coursework.training import Training
 
 DIGEST, LENGTH = 32, 8  # bytes of a state's head
+MADE_BY = ("python", "numpy", "torch", "device", "system")
 
 
 def save(path: Path, training: Training) -> None:
@@ -36,6 +37,9 @@ def save(path: Path, training: Training) -> None:
         "optimiser": training.optimiser.state_dict(),
         "step": training.step,
         "diverged": training.diverged,
+        "average": training.average.state_dict(),
+        "best": training.best,
+        "parts": training.stepper.parts,
         "history": [asdict(epoch) for epoch in training.history],
         "seen": {
             watch: {name: torch.from_numpy(a) for name, a in arrays.items()}
@@ -74,6 +78,8 @@ def load(path: Path, training: Training) -> None:
             for watch, arrays in state["seen"].items()
         }
         training.step, training.diverged = state["step"], state["diverged"]
+        training.average.load_state_dict(state["average"])
+        training.best, training.stepper.parts = state["best"], state["parts"]
         training.moves.set_state(state["moves"])
         torch.set_rng_state(state["random"])
         torch.cuda.set_rng_state_all(state["random on GPU"])
@@ -87,10 +93,10 @@ def load(path: Path, training: Training) -> None:
     epochs = len(training.history)
     if not parts[0]:
         _warn(path, f"is damaged: the state before it is whole, epoch {epochs}")
-    if made_by != _made_by():
+    if other := _differences(made_by, _made_by()):
         _warn(
             path,
-            f"was made by {made_by}, here is {_made_by()}: what comes will not "
+            f"was made elsewhere ({'; '.join(other)}): what comes will not "
             "equal an uninterrupted run bit by bit",
         )
 
@@ -114,7 +120,17 @@ def _parts(path: Path) -> list[memoryview | None]:
 
 
 def _made_by() -> dict[str, Any]:
-    return {"torch": str(torch.__version__), "threads": torch.get_num_threads()}
+    """Collect what the bits of a result hang on, besides code and data."""
+    here = {name: provenance.environment()[name] for name in MADE_BY}
+    return {**here, "threads": torch.get_num_threads()}
+
+
+def _differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
+    return [
+        f"{name} {there.get(name)} there, {here.get(name)} here"
+        for name in sorted({*there, *here})
+        if there.get(name) != here.get(name)
+    ]
 
 
 def _warn(path: Path, text: str) -> None:

@@ -23,7 +23,7 @@ from coursework import paths, training
 from coursework.data.augment import View
 from coursework.data.kept import kept
 from coursework.data.splits import Loader, Split, Splits
-from coursework.precision import choose_precision
+from coursework.precision import choose_precision, prepare
 from coursework.recipe import Recipe
 from coursework.tasks import SingleLabel, Task
 from coursework.training import (
@@ -136,9 +136,7 @@ def _frozen(
     torch.manual_seed(stream(seed, "backbone"))
     network = backbone().to(device)
     precision = choose_precision(recipe.precision, network, device)
-    if precision == "bfloat16":
-        # as in training: on a CPU it pays only with the channels last
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    prepare(network, precision)
     return Trained(
         network=network,
         splits=pictures,

@@ -21,14 +21,17 @@ def grad_cam(
     *,
     size: tuple[int, int] | None = None,
     mode: Literal["bilinear", "nearest"] = "bilinear",
+    prefix: int | None = None,
 ) -> NDArray[np.float32]:
     """Map which places speak for a class :cite:p:`selvaraju2017gradcam`.
 
     Pictures float (N, C, H, W) and a class (N,) for each give maps
     (N, H, W), or of ``size``, from 0 to 1: eq. 1 and 2 on what ``layer`` puts
     out in evaluation mode, enlarged by ``mode``, divided by the largest.  A
-    map stays 0 where nothing speaks for the class.  Raises ValueError where
-    the layer gives no maps (N, C, H, W).
+    map stays 0 where nothing speaks for the class.  With a ``prefix`` the
+    layer puts out tokens (N, prefix + places, C), and the first of them, as a
+    class token, have no place.  Raises ValueError where the layer gives no
+    maps (N, C, H, W), or no such tokens.
     """
     seen: list[Tensor] = []
 
@@ -42,16 +45,21 @@ def grad_cam(
         layer.register_forward_hook(cut),
     ):
         outputs = network(pictures)
-        if not seen or seen[-1].ndim != 4:
+        if not seen or seen[-1].ndim != (4 if prefix is None else 3):
             raise ValueError(
                 f"{type(layer).__name__} puts out "
                 f"{tuple(seen[-1].shape) if seen else 'nothing'}; Grad-CAM "
-                "takes a layer with maps (N, C, H, W), as last_map finds it"
+                "takes a layer with maps (N, C, H, W), as last_map finds it, "
+                "or with a prefix tokens (N, T, C), as last_tokens does"
             )
         chosen = outputs.gather(1, classes[:, None]).sum()
         (slopes,) = torch.autograd.grad(chosen, seen[-1])
+    slopes, maps = (
+        values if prefix is None else as_maps(values, prefix, pictures)
+        for values in (slopes, seen[-1].detach())
+    )
     weights = slopes.mean((2, 3), keepdim=True)
-    coarse = (weights * seen[-1].detach()).sum(1, keepdim=True).relu()
+    coarse = (weights * maps).sum(1, keepdim=True).relu()
     coarse = coarse.nan_to_num(0, 0, 0)  # of a network that diverged
     maps = interpolate(coarse, size or pictures.shape[-2:], mode=mode)
     top = maps.amax((2, 3), keepdim=True)
@@ -90,6 +98,45 @@ def last_map(network: nn.Module, pictures: Tensor, least: int = 4) -> nn.Module:
             "and pictures large enough for them"
         )
     return found[-1]
+
+
+def last_tokens(network: nn.Module) -> nn.Module:
+    """Find the norm before a transformer's last attention.
+
+    Behind that attention only the token that is classified from has a slope,
+    where there is one.  Raises ValueError where no module is called
+    ``norm1``, as in our and timm's transformers.
+    """
+    found: list[nn.Module] = [
+        module
+        for name, module in network.named_modules()
+        if name.split(".")[-1] == "norm1"
+    ]
+    if not found:
+        raise ValueError(
+            f"{type(network).__name__} has no norm1 before an attention; "
+            "Grad-CAM of convolutional networks takes last_map"
+        )
+    return found[-1]
+
+
+def as_maps(tokens: Tensor, prefix: int, pictures: Tensor) -> Tensor:
+    """Lay tokens (N, prefix + places, C) out as maps (N, C, H', W').
+
+    Row by row, in the form of ``pictures`` (N, C, H, W); the first ``prefix``
+    tokens are left out.  Raises ValueError where the places don't fill it.
+    """
+    placed = tokens[:, prefix:].transpose(1, 2)
+    number, (height, width) = placed.shape[2], pictures.shape[-2:]
+    lines = round((number * height / width) ** 0.5)
+    if not lines or number % lines or number * height != lines**2 * width:
+        raise ValueError(
+            f"{number} tokens behind the first {prefix} do not fill a picture "
+            f"of {height} × {width}; set prefix to the number of tokens "
+            "without a place"
+        )
+    maps: Tensor = placed.unflatten(2, (lines, -1))
+    return maps
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypeVar, get_args
 
-Optimiser = Literal["sgd", "adam", "adamw"]
+Optimiser = Literal["sgd", "adam", "adamw", "lion"]
+Averaging = Literal["none", "ema", "swa"]
 Precision = Literal["float32", "bfloat16", "auto"]
 ScheduleName = Literal[
     "constant",
@@ -17,6 +18,7 @@ ScheduleName = Literal[
     "plateau",
     "cosine",
     "one-cycle",
+    "warm-restarts",
     "r1",
 ]
 Schedule = Callable[..., float]  # of step, steps; some of warm_up
@@ -78,6 +80,18 @@ def one_cycle(step: int, steps: int, warm_up: float = WARM_UP) -> float:
     return (steps - step) / (steps - warm)
 
 
+def warm_restarts(step: int, steps: int) -> float:
+    """Fall along half a cosine three times, each twice as long as before.
+
+    SGDR (:cite:p:`loshchilov2017sgdr`, eq. 5, T_mult = 2): the cycles take a
+    seventh, two and four sevenths of all steps.
+    """
+    start, length = 0.0, steps / 7
+    while step >= start + length and start + length < steps:
+        start, length = start + length, 2 * length
+    return 0.5 * (1 + math.cos(math.pi * (step - start) / length))
+
+
 def r1(step: int, steps: int) -> float:
     """Report R1's schedule: it oscillates with a period of 80 steps.
 
@@ -102,6 +116,7 @@ SCHEDULES: Mapping[ScheduleName, Schedule] = {
     "plateau": constant,  # times what plateau() makes of the losses so far
     "cosine": cosine,
     "one-cycle": one_cycle,
+    "warm-restarts": warm_restarts,
     "r1": r1,
 }
 
@@ -109,6 +124,9 @@ SCHEDULES: Mapping[ScheduleName, Schedule] = {
 WARMED: frozenset[ScheduleName] = frozenset({"cosine", "one-cycle"})
 PRECISIONS: Mapping[Precision, Precision] = {
     name: name for name in get_args(Precision)
+}
+AVERAGES: Mapping[Averaging, Averaging] = {
+    name: name for name in get_args(Averaging)
 }
 
 
@@ -126,8 +144,12 @@ class Recipe:
     in training and evaluation; weights stay float32; "auto" is bfloat16 for
     networks of convolutions on a device that is faster so.  ``patience``
     belongs to the schedule "plateau", see :func:`plateau`, and ``warm_up``,
-    a share of all steps, to those in ``WARMED``.  The numpy network has
-    neither flip, clip, plateau nor another precision.
+    a share of all steps, to those in ``WARMED``.  With ``early_stop`` training
+    ends once the validation loss has not improved for so many epochs, and
+    the weights after the best one are taken.  ``average`` names the weights
+    that are evaluated: the last ones, or a mean over steps ("ema") or over
+    the last epochs ("swa").  The numpy network has neither flip, clip,
+    plateau, averages, early stopping nor another precision.
     """
 
     epochs: int
@@ -143,17 +165,21 @@ class Recipe:
     patience: int = 10
     warm_up: float = WARM_UP
     flip: bool = False
+    early_stop: int | None = None
+    average: Averaging = "none"
 
     def __post_init__(self) -> None:
         """Refuse values that no training could mean."""
         named(SCHEDULES, self.schedule, "schedule")
         named(PRECISIONS, self.precision, "precision")
+        named(AVERAGES, self.average, "average")
         at_least("epochs", self.epochs, 1)
         at_least("shift", self.shift, 0)
         at_least("patience", self.patience, 0)
         at_least("weight_decay", self.weight_decay, 0)
-        if self.batch_size is not None:
-            at_least("batch_size", self.batch_size, 1)
+        for name in ("batch_size", "early_stop"):
+            if (value := getattr(self, name)) is not None:
+                at_least(name, value, 1)
         if not self.learning_rate > 0:
             raise ValueError(
                 f"learning_rate is {self.learning_rate}; it must be above 0"

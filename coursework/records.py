@@ -376,6 +376,14 @@ def tuned(records: Sequence[Record], score: str = "accuracy") -> list[Record]:
     return [record for record in records if record.variant in kept]
 
 
+def rates(
+    records: Sequence[Record], score: str = "accuracy"
+) -> dict[str, float]:
+    """Return each name's best rate, of arms labelled "name, rate r"."""
+    pairs = (r.variant.rpartition(", rate ") for r in tuned(records, score))
+    return {name: float(rate) for name, _, rate in pairs}
+
+
 def rises(runs: Sequence[Record], after: int = 0) -> pd.DataFrame:
     """Set a run's largest rise of accuracy beside what came alive, and when.
 

@@ -20,9 +20,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SingleLabel:
-    """One class per example; outputs are logits or scores (N, K)."""
+    """One class per example; outputs are logits or scores (N, K).
+
+    ``criterion`` names one of ``losses.SINGLE``.  ``thorough`` adds what is
+    said of the probabilities, and macro means over classes, to the scores.
+    """
 
     label_smoothing: float = 0.0
+    criterion: str = "cross-entropy"
+    thorough: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a smoothing that the loss has no place for."""
+        if self.label_smoothing and self.criterion != "cross-entropy":
+            raise ValueError(
+                f"label_smoothing is {self.label_smoothing}, but only the "
+                f"criterion 'cross-entropy' has it, not {self.criterion!r}"
+            )
 
     def fitted(self, targets: NDArray[np.int64]) -> SingleLabel:
         """Take nothing from the training targets."""
@@ -35,12 +49,22 @@ class SingleLabel:
         return self
 
     def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Mean cross-entropy in nats; takes logits, never probabilities."""
-        from torch.nn.functional import cross_entropy  # noqa: PLC0415
+        """Mean over examples, in nats; takes logits, never probabilities.
 
-        return cross_entropy(
-            logits, targets, label_smoothing=self.label_smoothing
-        )
+        Targets are classes (N,) or shares (N, K) that sum to one.
+        """
+        from coursework import losses_single  # noqa: PLC0415
+
+        criterion = named(losses_single.SINGLE, self.criterion, "criterion")
+        if self.label_smoothing:
+            criterion = partial(criterion, label_smoothing=self.label_smoothing)
+        return criterion(logits, targets)
+
+    def judged(
+        self, logits: torch.Tensor, targets: torch.Tensor
+    ) -> torch.Tensor:
+        """Take the cross-entropy, whatever is trained on."""
+        return replace(self, criterion="cross-entropy").loss(logits, targets)
 
     def scores(
         self, outputs: NDArray[Any], targets: NDArray[np.int64]
@@ -52,6 +76,10 @@ class SingleLabel:
         found = {"accuracy": metrics.accuracy(outputs.argmax(1), targets)}
         if outputs.shape[1] > 10:
             found["top-5"] = metrics.top(outputs, targets, 5)
+        if self.thorough:
+            from coursework import calibration  # noqa: PLC0415
+
+            found |= calibration.scores(outputs, targets)
         return found
 
     def pack(
@@ -127,6 +155,8 @@ class MultiLabel:
         if self.positive is not None:
             criterion = partial(criterion, pos_weight=self.positive)
         return criterion(logits, targets.to(logits.dtype))
+
+    judged = loss
 
     def scores(
         self, outputs: NDArray[Any], targets: NDArray[np.int64]

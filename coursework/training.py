@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import functools
+import copy
 import io
 import math
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +19,20 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from coursework import checkpoints
+from coursework.averaging import Average
 from coursework.data import augment
 from coursework.data.augment import View
 from coursework.data.jitter import Augment
+from coursework.data.mixing import Mix
 from coursework.data.splits import Loader, Split, Splits, batches
-from coursework.precision import autocast, choose_precision
-from coursework.recipe import Optimiser, Precision, Recipe, named, plateau
+from coursework.models.transfer import Transfer
+from coursework.optimisation import Penalty, Stepper
+from coursework.precision import autocast, choose_precision, prepare
+from coursework.recipe import Precision, Recipe, plateau
 from coursework.tasks import SingleLabel, Task
 from coursework.trial import Epoch, Outcome, stream
 
-Optimisers = Mapping[Optimiser, Callable[..., torch.optim.Optimizer]]
-OPTIMISERS: Optimisers = {
-    "sgd": torch.optim.SGD,
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-}
-EVALUATION_BATCH = 1000
+EVALUATION_BATCH, EVALUATION_VALUES = 1000, 2**22  # pictures, numbers
 CHECKPOINT_SECONDS = 60.0
 
 
@@ -56,13 +55,14 @@ class Trained:
         """Compute outputs (N, K) in evaluation mode."""
         return predict(self.network, split, self.view, self.precision)
 
-    @functools.cached_property
+    @cached_property
     def test_outputs(self) -> NDArray[np.float32]:
         """Compute those on the test split, once for all who ask."""
         return self.outputs(self.splits.test)
 
 
 Probe = Callable[[Trained], Mapping[str, NDArray[Any]]]
+Change = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 
 
 def fit(
@@ -72,7 +72,9 @@ def fit(
     recipe: Recipe,
     task: Task = SingleLabel(),
     view: View = View(),
-    augmentation: Augment = Augment(),
+    augmentation: Change = Augment(),
+    mix: Mix = Mix(),
+    penalty: Penalty | None = None,
     probes: Sequence[Probe] = (),
     watches: Sequence[Probe] = (),
     test: bool = True,
@@ -83,7 +85,8 @@ def fit(
 
     Pictures are uint8 (N, H, W) or (N, C, H, W); the network gets them as
     ``view`` says, in training after what the recipe's ``shift`` and ``flip``
-    and ``augmentation`` make of them.  Stops as soon as the loss is not
+    and ``augmentation`` make of them, and then mixed by ``mix``; ``penalty``
+    of the network is added to the loss.  Stops as soon as the loss is not
     finite; the outcome then says where.  What each of ``probes`` sees in the
     trained network becomes an artefact of its name, as does what each of
     ``watches`` sees before training and after each epoch, stacked;
@@ -95,14 +98,16 @@ def fit(
     task = task.fitted(splits.train.targets)
     device = pick_device()
     torch.manual_seed(stream(seed, "init"))
-    training = Training(model().to(device), recipe, view, seed, augmentation)
+    training = Training(model().to(device), recipe, view, seed, penalty)
+    training.augmentation = augmentation
+    training.mix = partial(mix, classes=len(splits.classes))
     if checkpoint and checkpoint.exists():
         checkpoints.load(checkpoint, training)
     yield from training.history
     saved = time.monotonic()
     inputs, targets = to_tensors(splits.train, device)
     trained = Trained(
-        network=training.network,
+        network=training.evaluated,
         splits=splits,
         view=view,
         precision=training.precision,
@@ -110,16 +115,19 @@ def fit(
     )
     if not training.history:
         training.look(watches, trained)
-    while len(training.history) < recipe.epochs and not training.diverged:
+    while not training.finished:
         line = training.epoch(inputs, targets, task)
         training.history.append(
             training.validate(line, splits.validation, task)
         )
+        training.keep_best()
+        trained = replace(trained, network=training.evaluated)
         training.look(watches, trained)
         if checkpoint and time.monotonic() - saved >= CHECKPOINT_SECONDS:
             checkpoints.save(checkpoint, training)
             saved = time.monotonic()
         yield training.history[-1]
+    training.take_best()
     trained = replace(trained)  # nothing that a watch computed is up to date
     outcome = Outcome(
         data=splits.info(),
@@ -129,7 +137,7 @@ def fit(
         diverged=training.diverged,
         artefacts={f"{p.__name__}.npz": _npz(p(trained)) for p in probes}
         | {f"{name}.npz": _npz(seen) for name, seen in training.seen.items()},
-        notes={"precision": training.precision},
+        notes=training.notes(),
     )
     return _score(outcome, trained, task) if test else outcome
 
@@ -166,20 +174,21 @@ class Training:
         recipe: Recipe,
         view: View,
         seed: int,
-        augmentation: Augment = Augment(),
+        penalty: Penalty | None = None,
     ) -> None:
         device = next(network.parameters()).device
         self.precision = choose_precision(recipe.precision, network, device)
-        if self.precision == "bfloat16":
-            # On a CPU bfloat16 pays only with the channels last.
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        prepare(network, self.precision)
         self.network, self.recipe, self.view = network, recipe, view
-        self.augmentation = augmentation
-        self.optimiser = make_optimiser(network, recipe)
+        self.augmentation: Change = Augment()
+        self.mix = partial(Mix(), classes=0)
+        self.stepper = Stepper(network, recipe, self.precision, penalty)
+        self.average = Average(network, recipe.average, decay=0.99)
         self.order = stream(seed, "order")
         self.moves = torch.Generator().manual_seed(stream(seed, "shift"))
         self.step = 0
         self.diverged: str | None = None
+        self.best: dict[str, Any] | None = None  # weights, to stop early
         self.history: list[Epoch] = []
         self.seen: dict[str, dict[str, NDArray[Any]]] = {}
 
@@ -190,6 +199,8 @@ class Training:
         started, total = time.perf_counter(), 0.0
         number, size = len(self.history) + 1, self.recipe.batch_size
         factor = self._factor()
+        if isinstance(self.network, Transfer):
+            self.network.unfreeze((number - 1) / self.recipe.epochs)
         self.network.train()
         for rows in batches(len(targets), size, self.order, number):
             picked = torch.from_numpy(rows).to(inputs.device)
@@ -201,11 +212,17 @@ class Training:
             batch = self.augmentation(batch, self.moves)
             steps = self.recipe.steps(len(targets))
             rate = factor * self.recipe.rate(self.step, steps)
-            loss = self._update(self.view(batch), targets[picked], task, rate)
+            batch, wanted = self.mix(
+                self.view(batch), targets[picked], generator=self.moves
+            )
+            loss = self._update(batch, wanted, task, rate)
             total += loss * len(rows)
+            self.average.after_step(self.step / steps)
             if not math.isfinite(loss):
                 self.diverged = f"loss became {loss} at step {self.step}"
                 break
+        self.average.after_epoch(number / self.recipe.epochs)
+        self.average.refresh(map(self.view, inputs.split(size or len(inputs))))
         return Epoch(
             epoch=number,
             learning_rate=rate,
@@ -214,6 +231,16 @@ class Training:
             validation={},
             seconds=time.perf_counter() - started,
         )
+
+    @property
+    def optimiser(self) -> torch.optim.Optimizer:
+        """What updates the weights."""
+        return self.stepper.optimiser
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The network that is scored: the one in training, or an average."""
+        return self.average.network
 
     def look(self, watches: Sequence[Probe], trained: Trained) -> None:
         """Put what watches see behind what they saw before."""
@@ -241,27 +268,49 @@ class Training:
         rate: float,
     ) -> float:
         """Make one step; return the loss before it."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        with autocast(self.precision, batch.device):
-            loss = task.loss(self.network(batch), targets)
-        self.optimiser.zero_grad()
-        loss.backward()
-        if self.recipe.clip is not None:
-            nn.utils.clip_grad_norm_(
-                self.network.parameters(), self.recipe.clip
-            )
-        self.optimiser.step()
+        loss = self.stepper(batch, targets, task, rate)
         self.step += 1
-        return loss.item()
+        return loss
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether the budget is spent, the loss lost, or all in vain."""
+        losses = [line.validation_loss for line in self.history]
+        if self.diverged or len(losses) >= self.recipe.epochs:
+            return True
+        patience = self.recipe.early_stop
+        if patience is None or not losses:
+            return False
+        return len(losses) - 1 - int(np.argmin(losses)) >= patience
+
+    def keep_best(self) -> None:
+        """Remember the weights after the best epoch, if they'll be wanted."""
+        losses = [line.validation_loss for line in self.history]
+        if self.recipe.early_stop is not None and losses[-1] == min(losses):
+            self.best = copy.deepcopy(self.evaluated.state_dict())
+
+    def take_best(self) -> None:
+        """Go back to the weights that were remembered."""
+        if self.best is not None:
+            self.evaluated.load_state_dict(self.best)
+
+    def notes(self) -> dict[str, Any]:
+        """Say what a reader of the record could not know otherwise."""
+        found: dict[str, Any] = {"precision": self.precision}
+        if self.stepper.parts > 1:
+            found["parts of a batch"] = self.stepper.parts
+        size = sum(p.numel() for p in self.network.parameters())
+        if self.stepper.trained < size:
+            found["trained parameters"] = self.stepper.trained
+        return found
 
     def validate(self, line: Epoch, split: Split, task: Task) -> Epoch:
         """Add an epoch's scores on the validation split."""
-        outputs = predict(self.network, split, self.view, self.precision)
+        outputs = predict(self.evaluated, split, self.view, self.precision)
         logits, targets = map(torch.from_numpy, (outputs, split.targets))
         return replace(
             line,
-            validation_loss=float(task.loss(logits, targets)),
+            validation_loss=float(task.judged(logits, targets)),
             validation=task.scores(outputs, split.targets),
         )
 
@@ -279,10 +328,15 @@ def predict(
     with torch.inference_mode(), autocast(precision, device):
         parts = [
             network(view(part)).float().cpu()
-            for part in torch.split(inputs, EVALUATION_BATCH)
+            for part in torch.split(inputs, _at_once(view(inputs[:1])))
         ]
     outputs: NDArray[np.float32] = torch.cat(parts).numpy()
     return outputs
+
+
+def _at_once(example: torch.Tensor) -> int:
+    """Say how many pictures to evaluate at once: of large ones, fewer."""
+    return max(10, min(EVALUATION_BATCH, EVALUATION_VALUES // example.numel()))
 
 
 def multiply_adds(
@@ -298,19 +352,6 @@ def multiply_adds(
     with torch.no_grad(), counter:
         network(view(example))
     return int(counter.get_total_flops()) // 2
-
-
-def make_optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Build the recipe's optimiser for all parameters of a network."""
-    options: dict[str, Any] = {
-        "lr": recipe.learning_rate,
-        "weight_decay": recipe.weight_decay,
-        "fused": True,  # one pass over the weights: counts where they are many
-    }
-    if recipe.optimiser == "sgd":
-        options["momentum"] = recipe.momentum
-    build = named(OPTIMISERS, recipe.optimiser, "optimiser")
-    return build(network.parameters(), **options)
 
 
 def to_tensors(

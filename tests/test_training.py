@@ -20,6 +20,7 @@ from torch import nn
 from coursework import (
     experiment,
     identity,
+    optimisation,
     paths,
     precision,
     records,
@@ -285,7 +286,7 @@ def test_one_step_of_sgd_against_paper() -> None:
     recipe = Recipe(
         epochs=1, learning_rate=0.1, momentum=0.5, weight_decay=0.25
     )
-    optimiser = training.make_optimiser(layer, recipe)
+    optimiser = optimisation.make_optimiser(layer, recipe)
     weight, velocity = 2.0, 0.0
     for _ in range(2):
         optimiser.zero_grad()
@@ -299,7 +300,7 @@ def test_one_step_of_sgd_against_paper() -> None:
 def test_an_unknown_optimiser_is_named() -> None:
     recipe = Recipe(epochs=1, optimiser="sdg")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"'sdg'; accepted: 'sgd', 'adam'"):
-        training.make_optimiser(LeNet(), recipe)
+        optimisation.make_optimiser(LeNet(), recipe)
 
 
 def test_a_diverged_run_is_a_record_like_any_other() -> None:

@@ -8,6 +8,7 @@ from coursework.claims import (
     activations,
     best_evidence,
     decide,
+    fine_grained,
     mnist_zoo,
     numpy_mlp,
     residual,
@@ -22,6 +23,7 @@ CLAIMS: tuple[Claim, ...] = (
     *mnist_zoo.CLAIMS,
     *residual.CLAIMS,
     *tiny_voc.CLAIMS,
+    *fine_grained.CLAIMS,
     *triplet.CLAIMS,
     *untested.CLAIMS,
 )

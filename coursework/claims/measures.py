@@ -146,6 +146,38 @@ def late_drop(record: Record) -> float:
     return float(1 - min(losses[half:]) / losses[half])
 
 
+def log_bytes_kept(record: Record) -> float:
+    """Natural logarithm of what a step keeps for its backward pass.
+
+    Bytes a picture; reads the artefact ``step_memory.npz``.
+    """
+    return math.log(float(record.arrays("step_memory.npz")["kept"]))
+
+
+def batches_with_a_hit(record: Record) -> float:
+    """Share of batches of 16 with a right answer, before any training.
+
+    Reads the artefact ``empty_batches.npz``.
+    """
+    return float(record.arrays("empty_batches.npz")["hit"][0])
+
+
+def one_step_away(record: Record) -> float:
+    """How far accuracy falls one size away from that trained on.
+
+    The mean of a step up and a step down; reads ``resolutions.npz``, as does
+    the measure below.
+    """
+    below, here, above = record.arrays("resolutions.npz")["accuracy"][1:4]
+    return float(here - (below + above) / 2)
+
+
+def further_fall(record: Record) -> float:
+    """How much further accuracy falls two sizes away than one."""
+    least, below, _, above, most = record.arrays("resolutions.npz")["accuracy"]
+    return float((below + above) / 2 - (least + most) / 2)
+
+
 MEASURES: Mapping[str, Measure] = {
     "accuracy": final_accuracy,
     "fits": fits,
@@ -168,4 +200,8 @@ MEASURES: Mapping[str, Measure] = {
     "macro F1": macro_f1,
     "loss rises": loss_rises,
     "late drop": late_drop,
+    "log bytes kept": log_bytes_kept,
+    "batches with a hit": batches_with_a_hit,
+    "fall one step away": one_step_away,
+    "further fall": further_fall,
 }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from coursework.claims import Claim
 
-TRANSFER = "transfer learning on photographs of birds"
 REGULARISATION = "losses, optimisers and regularisation in transfer learning"
 GENERATION = "generated pictures"
 REMARK = "a remark, no numbers"
@@ -36,66 +35,6 @@ def _awaiting(
 
 
 CLAIMS = (
-    _awaiting(
-        43,
-        TRANSFER,
-        "Mixed precision halves memory and speeds training without losing "
-        "accuracy.",
-    ),
-    _awaiting(
-        44,
-        TRANSFER,
-        "Smaller batches generalise worse and need more updates.",
-    ),
-    _awaiting(45, TRANSFER, "Too large a batch hardly reaches a good result."),
-    _awaiting(
-        46, TRANSFER, "Freezing saves memory and guards against overfitting."
-    ),
-    _awaiting(
-        47,
-        TRANSFER,
-        "ResNet-50 with its last stage and head trained does well; ViT-B/16 "
-        "with one block trained does worse, for too little of it is trained.",
-        reported="one run each, no accuracy given",
-        runs=1,
-    ),
-    _awaiting(
-        48,
-        TRANSFER,
-        "Pictures resized to 256 and cropped to 224 do better than larger "
-        "ones.",
-        reported="one run each, no accuracy given",
-        runs=1,
-    ),
-    _awaiting(
-        49,
-        TRANSFER,
-        "Features extracted once do as well as the frozen network in the loop.",
-    ),
-    _awaiting(
-        50,
-        TRANSFER,
-        "Early layers are general and late ones specific to the task, so the "
-        "late ones are those to train.",
-    ),
-    _awaiting(
-        51,
-        TRANSFER,
-        "In a ViT, tuning attention and freezing the MLPs loses nothing and "
-        "saves memory.",
-    ),
-    _awaiting(
-        52,
-        TRANSFER,
-        "ViT lacks locality and translation equivariance, so it needs more "
-        "data than a ResNet of its size.",
-    ),
-    _awaiting(
-        53,
-        TRANSFER,
-        "Another image size hurts a ViT through its position embedding, the "
-        "more the further it is from the first.",
-    ),
     _awaiting(54, REGULARISATION, "Batch norm makes dropout needless."),
     _awaiting(
         55,
@@ -129,12 +68,6 @@ CLAIMS = (
         GENERATION,
         "Pictures that a conditional generator makes, with their labels, are "
         "useful augmentation.",
-    ),
-    _awaiting(
-        61,
-        TRANSFER,
-        "Many zeros in the training accuracy at the start mean that something "
-        "is wrong.",
     ),
     _awaiting(
         82,

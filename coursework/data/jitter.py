@@ -6,6 +6,7 @@ otherwise, and floats between 0 and 1.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, pad
 
+from coursework.data.mixing import random_part
 from coursework.recipe import at_least
 
 
@@ -26,8 +28,10 @@ class Augment:
     ``colour``) and hue (± that share of the circle), in this order; ``blur``
     with a Gaussian of kernel 3 and a standard deviation of so many pixels or
     down to half of it; ``crop`` cuts out a part of the picture's own shape
-    and at least this share of its area, and enlarges it.  Grey pictures have
-    no saturation and no hue.
+    and at least this share of its area, and enlarges it; ``noise`` adds to
+    every number a Gaussian one of this standard deviation; ``erase`` puts
+    random numbers in the place of a part of at most this share of its area
+    :cite:p:`zhong2020erasing`.  Grey pictures have no saturation and no hue.
     """
 
     flip: float = 0.0
@@ -36,6 +40,8 @@ class Augment:
     blur: float = 0.0
     crop: float = 1.0
     probability: float = 0.5
+    noise: float = 0.0
+    erase: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse values that no picture could be changed by."""
@@ -46,6 +52,7 @@ class Augment:
         if not 0 < self.crop <= 1:
             raise ValueError(f"crop is {self.crop}; accepted: (0, 1]")
         at_least("blur", self.blur, 0)
+        at_least("noise", self.noise, 0)
 
     def __call__(self, pictures: Tensor, generator: torch.Generator) -> Tensor:
         """Change (N, C, H, W), uint8 or floats in 0..1, to the same.
@@ -76,12 +83,32 @@ class Augment:
         _change(batch, moved, sample, maps)
         _change(batch, colours.any(1), recolour, colours)
         _change(batch, sigma > 0, blur, sigma[:, None, None, None])
+        if self.noise or self.erase:
+            batch = self._cover(batch, forked(generator))
         if pictures.is_floating_point():
             return batch
         return batch.mul_(255).round_().to(pictures.dtype)
 
+    def _cover(self, batch: Tensor, generator: torch.Generator) -> Tensor:
+        """Add noise, then erase."""
+        n, _, height, width = batch.shape
+        happens = torch.rand(2, n, generator=generator) < self.probability
+        drawn = torch.rand(4, n, generator=generator)
+        fresh = torch.randn(batch.shape, generator=generator)
+        _change(batch, happens[0] & (self.noise > 0), add, self.noise * fresh)
+        where = random_part(drawn, self.erase, height, width)
+        where &= (happens[1] & (self.erase > 0))[:, None, None, None]
+        fresh = torch.rand(batch.shape, generator=generator).to(batch)
+        return torch.where(where.to(batch.device), fresh, batch)
 
-_HIGHEST = {"flip": 1, "rotate": 180, "colour": 0.5, "probability": 1}
+
+_HIGHEST = {
+    "flip": 1,
+    "rotate": 180,
+    "colour": 0.5,
+    "probability": 1,
+    "erase": 1,
+}
 _CACHED = 2**18  # numbers that a CPU changes at once
 R1 = Augment(flip=0.5, rotate=10, colour=0.2, blur=0.8, crop=0.5)
 
@@ -110,6 +137,17 @@ def _change(
         rows = some.to(batch.device)
         old = batch.index_select(0, rows)
         batch[rows] = change(old, values[some].to(batch))
+
+
+def forked(generator: torch.Generator) -> torch.Generator:
+    """Make a generator of its own from what the given one would draw next.
+
+    That one is left as it is, so what came later than others is drawn
+    without moving what the others draw, in this batch or in the next.
+    """
+    state = generator.get_state().numpy().tobytes()
+    seed = int.from_bytes(hashlib.sha256(state).digest()[:7], "big")
+    return torch.Generator().manual_seed(seed)
 
 
 def affine(
@@ -201,3 +239,8 @@ def blur(batch: Tensor, sigma: Tensor) -> Tensor:
     wide = middle * wide[..., 1:-1] + side * (wide[..., 2:] + wide[..., :-2])
     rows = wide[..., 1:-1, :], wide[..., 2:, :], wide[..., :-2, :]
     return middle * rows[0] + side * (rows[1] + rows[2])
+
+
+def add(batch: Tensor, noise: Tensor) -> Tensor:
+    """Add noise (N, C, H, W); what is no light any more is cut off."""
+    return (batch + noise).clamp_(0, 1)

@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from coursework.data import (
+    birds,
     cifar,
     course_set,
     download,
     mnist,
+    oxford,
     tinyvoc,
     voc_archive,
     weights,
 )
+from coursework.data.animals import animals
 from coursework.data.compose import styles
 from coursework.data.compose.objects import objects
 from coursework.data.digits import digits
@@ -113,6 +116,39 @@ SETS: Mapping[str, DataSet] = {
         stand_in_for="voc2012",
         make=tinyvoc.compose,
     ),
+    "animals": DataSet(
+        loader=animals,
+        licence=f"free, the sets' own: {styles.credits()}",
+        source="icon sets of @iconify-json, one animal a picture, composed "
+        "with backgrounds here",
+        archives=(styles.ARCHIVE,),
+        stand_in_for="cub200",
+        make=animals,
+    ),
+    "cub200": DataSet(
+        loader=birds.cub200,
+        licence="the photographs' own; none given for the set",
+        source="Wah and others: Caltech-UCSD Birds-200-2011",
+        archives=(birds.CUB200,),
+    ),
+    "flowers102": DataSet(
+        loader=oxford.flowers102,
+        licence="none given by the authors, who ask to be cited",
+        source="Nilsback, Zisserman: 102 category flowers (2008)",
+        archives=(oxford.FLOWERS102,),
+    ),
+    "pets": DataSet(
+        loader=oxford.pets,
+        licence="CC BY-SA 4.0; the photographs' own",
+        source="Parkhi and others: Oxford-IIIT Pets (2012)",
+        archives=(oxford.PETS,),
+    ),
+    "aircraft": DataSet(
+        loader=oxford.aircraft,
+        licence="the photographs' own: non-commercial research only",
+        source="Maji and others: FGVC-Aircraft (2013)",
+        archives=(oxford.AIRCRAFT,),
+    ),
     "shapes": DataSet(
         loader=shapes,
         licence="none needed: computed",
@@ -124,6 +160,15 @@ SETS: Mapping[str, DataSet] = {
         source="the course's own set, put in by 'coursework data import'",
         make=course_set.ready,
     ),
+}
+# How many classes the heads of transferred networks have to tell apart.
+CLASSES: Mapping[str, int] = {
+    "animals": 118,
+    "cub200": 200,
+    "flowers102": 102,
+    "pets": 37,
+    "aircraft": 100,
+    "digits": 10,
 }
 WEIGHTS = (weights.LITE0,)  # of networks, fetched and verified like sets
 IMPORTS: Mapping[str, Callable[[Path], str]] = {"tiny-voc": course_set.put_in}

@@ -101,6 +101,39 @@ class Splits:
             )
         return kept
 
+    def per_class(self, number: int | None) -> Splits:
+        """Keep each class's first ``number`` training examples, in order.
+
+        All of a class that has fewer, and all of each class for None; what
+        a smaller number keeps, a larger one keeps, too.  Raises ValueError if
+        no class has that many, or where an example has several classes.
+        """
+        if number is None:
+            return self
+        at_least("per_class", number, 1)
+        if self.train.targets.ndim != 1:
+            raise ValueError(
+                f"per_class is {number}; {self.name} has examples of several "
+                "classes: leave it out and use train"
+            )
+        ranks = _ranks(self.train.targets)
+        if number > ranks.max() + 1:
+            raise ValueError(
+                f"per_class is {number}; no class of {self.name} has more "
+                f"than {ranks.max() + 1} training examples"
+            )
+        rows = np.flatnonzero(ranks < number)
+        return replace(self, train=self.train.take(rows))
+
+
+def _ranks(targets: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Count for each row the earlier rows of its class, (N,)."""
+    ranks = np.empty(len(targets), np.intp)
+    for label in np.unique(targets):
+        rows = np.flatnonzero(targets == label)
+        ranks[rows] = np.arange(len(rows))
+    return ranks
+
 
 def _thinned(split: Split, most: int) -> Split:
     number = min(most, len(split))

@@ -88,12 +88,13 @@ def _check(recipe: Recipe, report_every: int, frames: int) -> None:
             f"recipe.optimiser is {recipe.optimiser!r}; the numpy network is "
             "trained with 'sgd' only"
         )
-    if recipe.flip or recipe.clip or recipe.precision != "float32":
-        raise ValueError(
-            f"recipe.flip is {recipe.flip}, recipe.clip {recipe.clip} and "
-            f"recipe.precision {recipe.precision!r}; the numpy network has "
-            "only False, None and 'float32'"
-        )
+    for name in ("flip", "clip", "precision", "early_stop", "average"):
+        given, only = getattr(recipe, name), getattr(Recipe, name)
+        if given != only:
+            raise ValueError(
+                f"recipe.{name} is {given!r}; the numpy network has only "
+                f"{only!r}"
+            )
     if recipe.schedule == "plateau":
         raise ValueError(
             "recipe.schedule is 'plateau'; the numpy network takes any other"
