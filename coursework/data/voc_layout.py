@@ -21,6 +21,8 @@ from coursework.recipe import at_least
 
 VOID = 255  # of a mask: the contour, or what belongs to no one class
 PERCENT = 1  # a class is present above this share of a picture's pixels
+STRIP = 100  # so many times as long as wide, a picture's centre shows nothing
+MODES = ("1", "L", "P", "RGB", "YCbCr", "CMYK", "RGBA", "LA")
 
 Mask = NDArray[np.uint8]
 
@@ -97,15 +99,42 @@ class Tree:
 
 
 def whole(content: bytes) -> Image.Image:
-    """Decode a picture; OSError if it is damaged or none at all."""
+    """Decode a picture of 8 bits a channel, all opaque.
+
+    OSError says what is wrong with it: no picture, damaged, of another mode,
+    with transparent parts, a strip, or larger than memory should hold.
+    """
     try:
         image = Image.open(io.BytesIO(content))
-        image.load()
+        if not (odd := _odd(image)):
+            image.load()
+            odd = _see_through(image)
     except UnidentifiedImageError as error:
         raise OSError("what is no picture") from error
     except Exception as error:  # a damaged one fails in many ways
         raise OSError(f"a damaged picture ({error})") from error
+    if odd:
+        raise OSError(odd)
     return image
+
+
+def _odd(image: Image.Image) -> str:
+    """Say what is odd about a picture that is not decoded yet."""
+    pixels, limit = image.width * image.height, Image.MAX_IMAGE_PIXELS
+    if limit is not None and pixels > limit:
+        return f"a picture of {_size(image)} pixels, more than {limit}"
+    if max(image.size) > STRIP * min(image.size):
+        return f"a strip of {_size(image)} pixels"
+    if image.mode not in MODES:  # more bits would silently become white
+        return f"a picture of mode {image.mode}, none of {', '.join(MODES)}"
+    return ""
+
+
+def _see_through(image: Image.Image) -> str:
+    if not image.has_transparency_data:
+        return ""
+    (least, _) = image.convert("RGBA").getchannel("A").getextrema()
+    return "a picture with transparent parts" if least != 255 else ""
 
 
 def decoded(tree: Tree, ids: Sequence[str], side: int) -> Arrays:
