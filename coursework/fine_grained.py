@@ -46,6 +46,11 @@ def shown(dataset: str, profile: Profile) -> str:
     return BIRDS if (profile, dataset) == ("full", DRAWN) else dataset
 
 
+def classes(dataset: str, profile: Profile) -> int:
+    """Count the classes of the set that a profile shows."""
+    return CLASSES[shown(dataset, profile)]
+
+
 def pictures(
     dataset: str, profile: Profile, side: int | None = None, **settings: Any
 ) -> Loader:
@@ -99,7 +104,7 @@ def arm(
         model=partial(
             transfer,
             backbone=body(profile, pretrained),
-            classes=CLASSES[shown(dataset, profile)],
+            classes=classes(dataset, profile),
             **strategy,
         ),
         data=pictures(dataset, profile, side),

@@ -21,6 +21,7 @@ from coursework.data.augment import View
 from coursework.data.jitter import Augment
 from coursework.data.kept import kept
 from coursework.data.splits import Loader
+from coursework.models.adapters import ATTENTION, adapted
 from coursework.models.transfer import Strategy, Transfer, transfer
 from coursework.recipe import Recipe
 from coursework.tasks import SingleLabel, Task
@@ -42,11 +43,13 @@ def fine_tune(
     backbone: Backbone,
     classes: int,
     source: Loader,
+    source_backbone: Backbone | None = None,
     source_classes: int,
     source_recipe: Recipe,
     strategy: Strategy = "all",
     layer_decay: float = 1.0,
     last: int = 1,
+    adapter: str | None = None,
     data: Loader,
     recipe: Recipe,
     task: Task = SingleLabel(),
@@ -60,13 +63,15 @@ def fine_tune(
 ) -> Generator[Epoch, None, Outcome]:
     """Train ``backbone(classes=…)`` on a source set, then tune it.
 
-    Only the head starts anew.  ``strategy``, ``layer_decay`` and ``last`` are
-    those of :func:`transfer.transfer`; all other settings, the data to tune
-    on among them, are those of :func:`training.fit`.  Nothing of the source's
-    training is in the record but its recipe.
+    Only the head starts anew, and what ``source_backbone``, if it is another
+    network, does not have.  ``strategy``, ``layer_decay`` and ``last`` are
+    those of :func:`transfer.transfer`; with an ``adapter`` only that trains, in
+    the attention of our ViT, and the head.  All other settings, the data to
+    tune on among them, are those of :func:`training.fit`.  Nothing of the
+    source's training is in the record but its recipe.
     """
     weights = pretrained(
-        backbone=backbone,
+        backbone=source_backbone or backbone,
         data=source,
         classes=source_classes,
         recipe=source_recipe,
@@ -81,8 +86,20 @@ def fine_tune(
         layer_decay=layer_decay,
         last=last,
     )
+
+    def model() -> nn.Module:
+        whole = started(build(), weights)
+        if adapter is None:
+            return whole
+        return adapted(
+            build=lambda: whole.network,
+            kind=adapter,
+            targets=ATTENTION,
+            head="head",
+        )
+
     outcome = yield from training.fit(
-        model=lambda: started(build(), weights),
+        model=model,
         data=data,
         recipe=recipe,
         task=task,
@@ -126,10 +143,13 @@ def learn(
 
 
 def started(network: Transfer, weights: Weights) -> Transfer:
-    """Copy a source's weights into a network, all but its head's."""
+    """Copy a source's weights into a network, what it has of them.
+
+    The head starts anew, as does a layer that the source had not.
+    """
     head = set(network.stages[-1])
     with torch.no_grad():
         for name, tensor in network.network.state_dict().items():
-            if name not in head:
+            if name in weights and name not in head:
                 tensor.copy_(torch.from_numpy(weights[name]))
     return network

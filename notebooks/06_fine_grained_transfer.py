@@ -104,6 +104,7 @@ rates = records.rates(tried)
 # The head is trained twice, both times in float32: with the frozen network in
 # the loop, and on features that were computed once.
 
+
 # %%
 def declare_strategies(profile: experiment.Profile) -> experiment.Grid:
     """Each strategy at its rate, and the head on kept features."""

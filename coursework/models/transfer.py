@@ -15,6 +15,7 @@ from coursework.recipe import named
 
 Strategy = Literal[
     "head",
+    "first-stage",
     "last-stage",
     "gradual",
     "all",
@@ -63,6 +64,7 @@ def last_attention(network: nn.Module, stages: Stages, last: int) -> set[str]:
 # What trains besides the head.
 STRATEGIES: Mapping[Strategy, Choice] = {
     "head": lambda network, stages, last: set(),
+    "first-stage": lambda network, stages, last: set(stages[0]),
     "last-stage": last_stages,
     "gradual": everything,  # in the end; see Transfer.unfreeze
     "all": everything,
@@ -79,9 +81,10 @@ class Transfer(nn.Module):
     has none, if one before it does: a frozen batch norm keeps its running
     statistics, one in a part that trains updates them.
 
-    ``strategy`` names what trains: the "head" only; that and the "last-stage"
-    (or the ``last`` so many); with "gradual" the head first, then one stage
-    more at equal intervals :cite:p:`howard2018ulmfit`, section 3.3; "all";
+    ``strategy`` names what trains: the "head" only; that and the "first-stage"
+    or the "last-stage" (or the ``last`` so many); with "gradual" the head
+    first, then one stage more at equal intervals
+    :cite:p:`howard2018ulmfit`, section 3.3; "all";
     with "batch-norm" the head and the affine part of every normalisation
     :cite:p:`frankle2021batchnorm`; with "attention" the head and the
     attention of every block :cite:p:`touvron2022three`, its second thing, with

@@ -105,8 +105,9 @@ class ViT(nn.Module):
     (N, classes) read from the class token.  The defaults are ViT-B/16,
     86,567,656 parameters.  ``activation`` is any elementwise one of the
     catalogue; ``head_dim`` is ``dim // heads`` unless given; ``scaled`` see
-    :class:`Attention`.  Weights start at torch's defaults.  Raises ValueError
-    for sizes that do not divide and for an unknown activation.
+    :class:`Attention`; without ``positions`` the embeddings stay zero, and
+    patches have no order.  Weights start at torch's defaults.  Raises
+    ValueError for sizes that do not divide and for an unknown activation.
     """
 
     embedding: ClassVar[type[nn.Module]] = Patches
@@ -128,6 +129,7 @@ class ViT(nn.Module):
         dropout: float = 0.0,
         activation: str = "gelu",
         scaled: bool = True,
+        positions: bool = True,
     ) -> None:
         super().__init__()
         at_least("depth", depth, 1)
@@ -147,6 +149,8 @@ class ViT(nn.Module):
         self.patches = self.embedding(channels, patch_size, dim)
         self.class_token = nn.Parameter(torch.zeros(1, 1, dim))
         self.positions = nn.Parameter(0.02 * torch.randn(1, side**2 + 1, dim))
+        if not positions:
+            nn.init.zeros_(self.positions.requires_grad_(False))
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.Sequential(*(make_block() for _ in range(depth)))
         self.norm = nn.LayerNorm(dim, eps=1e-6)
@@ -178,6 +182,7 @@ def vit_mnist(
     head_dim: int = 16,
     activation: str = "gelu",
     scaled: bool = True,
+    positions: bool = True,
 ) -> ViT:
     """Build a small ViT for digits: 4 x 4 patches, heads as the width asks.
 
@@ -196,7 +201,37 @@ def vit_mnist(
         mlp_dim=2 * dim,
         activation=activation,
         scaled=scaled,
+        positions=positions,
     )
+
+
+class AddedAttention(nn.Module):
+    """Attention alone, behind a norm and added to the stream."""
+
+    def __init__(self, like: Block) -> None:
+        super().__init__()
+        (dim,) = like.norm1.normalized_shape
+        heads = like.attention.heads
+        width = like.attention.out.in_features // heads
+        self.norm = nn.LayerNorm(dim, eps=1e-6)
+        self.attention = Attention(dim, heads, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map (N, T, dim) to the same shape."""
+        change: Tensor = self.attention(self.norm(tokens))
+        return tokens + change
+
+
+def vit_with_attention(*, classes: int = 10) -> ViT:
+    """Build :func:`vit_mnist` with one more attention layer behind its blocks.
+
+    It is report R3's proposal for a ViT of which little is trained.
+    """
+    vit = vit_mnist(classes=classes)
+    last = vit.blocks[-1]
+    assert isinstance(last, Block)
+    vit.blocks.append(AddedAttention(last))
+    return vit
 
 
 class R1Block(Block):
