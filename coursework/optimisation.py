@@ -28,7 +28,6 @@ def lion(groups: Any, **options: Any) -> torch.optim.Optimizer:
     guard_torchvision()
     from timm.optim.lion import Lion  # noqa: PLC0415  # takes a second
 
-    options.pop("fused")
     built: torch.optim.Optimizer = Lion(groups, **options)
     return built
 
