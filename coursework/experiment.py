@@ -23,7 +23,7 @@ from typing import Any, Literal, get_args
 
 from filelock import FileLock
 
-from coursework import identity, paths, provenance, records
+from coursework import identity, paths, provenance, records, stopping
 from coursework.progress import Progress
 from coursework.recipe import named
 from coursework.records import Record
@@ -133,11 +133,12 @@ def execute(cell: Run, *, on_epoch: OnEpoch | None = None) -> Record:
 
     One file lock a run: of two processes that want the same run, the second
     waits and then finds the record of the first.  The system drops the lock
-    of a killed process.
+    of a killed process.  Asked to stop by a signal, it does so after an epoch
+    and raises :class:`stopping.Stopped`.
     """
     lock = paths.runs() / ".locks" / f"{cell.name}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):
+    with FileLock(lock), stopping.noted():
         done = _find(cell)
         if done is not None:
             checkpoint_file(cell).unlink(missing_ok=True)  # of a killed run
@@ -155,6 +156,8 @@ def execute(cell: Run, *, on_epoch: OnEpoch | None = None) -> Record:
             history.append(vars(epoch) | {"validation": {**epoch.validation}})
             if on_epoch:
                 on_epoch(cell, epoch)
+            if stopping.asked():
+                epochs.throw(stopping.Stopped())  # for it to keep its state
         wall = time.perf_counter() - started
         record = _record(cell, outcome, history, wall)
         records.save(record, outcome.artefacts)

@@ -23,14 +23,14 @@ from coursework import paths, training
 from coursework.data.augment import View
 from coursework.data.kept import kept
 from coursework.data.splits import Loader, Split, Splits
+from coursework.devices import pick_device
 from coursework.precision import choose_precision, prepare
-from coursework.recipe import Recipe
+from coursework.recipe import Precision, Recipe
 from coursework.tasks import SingleLabel, Task
 from coursework.training import (
     Probe,
     Trained,
     multiply_adds,
-    pick_device,
     to_tensors,
 )
 from coursework.trial import Epoch, Outcome, stream
@@ -74,8 +74,10 @@ def fit_head(
             "are computed once, from pictures as they are: leave both out, or "
             "train the whole network with training.fit"
         )
-    frozen = _frozen(backbone, data(), recipe, view, seed)
-    table = featured(frozen)
+    body = frozen(
+        backbone, data(), view=view, precision=recipe.precision, seed=seed
+    )
+    table = featured(body)
     size, classes = table.train.inputs.shape[1], len(table.classes)
     outcome = yield from training.fit(
         model=lambda: head(size, classes),
@@ -83,11 +85,11 @@ def fit_head(
         recipe=recipe,
         task=task,
         view=Untouched(),
-        probes=[_of_whole(probe, frozen) for probe in probes],
+        probes=[_of_whole(probe, body) for probe in probes],
         test=test,
         seed=seed,
     )
-    return _counted(outcome, frozen)
+    return _counted(outcome, body)
 
 
 def featured(frozen: Trained) -> Splits:
@@ -125,17 +127,19 @@ def key(frozen: Trained) -> str:
     return digest.hexdigest()[:16]
 
 
-def _frozen(
+def frozen(
     backbone: Callable[[], nn.Module],
     pictures: Splits,
-    recipe: Recipe,
-    view: View,
+    *,
+    view: View = View(),
+    precision: Precision = "float32",
     seed: int,
 ) -> Trained:
+    """Build a network that is not to be trained, with its pictures."""
     device = pick_device()
     torch.manual_seed(stream(seed, "backbone"))
     network = backbone().to(device)
-    precision = choose_precision(recipe.precision, network, device)
+    precision = choose_precision(precision, network, device)
     prepare(network, precision)
     return Trained(
         network=network,

@@ -21,6 +21,7 @@ from coursework.data.augment import View
 from coursework.data.jitter import Augment
 from coursework.data.kept import kept
 from coursework.data.splits import Loader
+from coursework.devices import pick_device
 from coursework.models.adapters import ATTENTION, adapted
 from coursework.models.transfer import Strategy, Transfer, transfer
 from coursework.recipe import Recipe
@@ -29,7 +30,6 @@ from coursework.training import (
     Change,
     Probe,
     Training,
-    pick_device,
     to_tensors,
 )
 from coursework.trial import Epoch, Outcome, stream

@@ -42,6 +42,11 @@ def penalty(network: nn.Module, p: float = 1.0) -> Tensor:
     return torch.stack([(size**p).sum() for size in sizes]).sum()
 
 
+def scaled(network: nn.Module, factor: float, p: float = 1.0) -> Tensor:
+    """Take ``factor`` times :func:`penalty`, as a trial's setting."""
+    return factor * penalty(network, p)
+
+
 def running_sum(network: nn.Module, p: float = 1.0) -> Tensor:
     """Do as report R3's code: add the running sum within the loop.
 

@@ -16,8 +16,8 @@ from torch import Tensor
 from coursework.data.splits import Loader, Split, Splits
 from coursework.mlp.film import Film
 from coursework.models.stack import Stack
+from coursework.optimisation import make_optimiser
 from coursework.recipe import Recipe, at_least
-from coursework.training import make_optimiser
 from coursework.trial import Epoch, Outcome, stream
 
 Floats = NDArray[np.floating[Any]]

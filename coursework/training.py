@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from coursework import checkpoints
+from coursework import checkpoints, stopping
 from coursework.averaging import Average
 from coursework.data import augment
 from coursework.data.augment import View
 from coursework.data.jitter import Augment
 from coursework.data.mixing import Mix
 from coursework.data.splits import Loader, Split, Splits, batches
+from coursework.devices import pick_device
 from coursework.models.transfer import Transfer
 from coursework.optimisation import Penalty, Stepper
 from coursework.precision import autocast, choose_precision, prepare
@@ -92,7 +93,7 @@ def fit(
     ``watches`` sees before training and after each epoch, stacked;
     ``test=False`` leaves the test split alone.  With a ``checkpoint`` file
     training goes on from there, as if it had never stopped, and yields the
-    epochs before once more.
+    epochs before once more; asked to stop, it leaves one first.
     """
     splits = data()
     task = task.fitted(splits.train.targets)
@@ -126,7 +127,12 @@ def fit(
         if checkpoint and time.monotonic() - saved >= CHECKPOINT_SECONDS:
             checkpoints.save(checkpoint, training)
             saved = time.monotonic()
-        yield training.history[-1]
+        try:
+            yield training.history[-1]
+        except stopping.Stopped:
+            if checkpoint:
+                checkpoints.save(checkpoint, training)
+            raise
     training.take_best()
     trained = replace(trained)  # nothing that a watch computed is up to date
     outcome = Outcome(
@@ -362,8 +368,3 @@ def to_tensors(
     if inputs.ndim == 3:
         inputs = inputs[:, None]
     return inputs, torch.from_numpy(split.targets).to(device)
-
-
-def pick_device() -> torch.device:
-    """Take the GPU if torch can use one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

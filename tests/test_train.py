@@ -30,6 +30,7 @@ from coursework.launch.options import Options
 from coursework.launch.pool import Report
 from coursework.models.attention.branch import BETWEEN
 from coursework.models.residual import SKIPS
+from coursework.models.transfer import STRATEGIES
 from coursework.records import ADHOC, Record
 from coursework.trial import Epoch
 from tests import trials
@@ -125,12 +126,28 @@ NETWORK: list[tuple[str, dict[str, Any]]] = [
     ("r2-se-resnet34", {"ratio": 2}),
     *((model, {"side": 32}) for model in SIDED),
 ]
+# report R3's settings among them
+TUNED: list[dict[str, Any]] = [
+    *({"strategy": name} for name in STRATEGIES if "attention" not in name),
+    {"source": "torchvision"},
+    {"layer_decay": 0.5},
+    {"last": 2},
+    {"pretrained": True},
+    {"model": "resnet18"},
+    {"side": 448},
+    {"dataset": "cub200"},
+    {"fold": 0, "folds": 3},
+]
 TRAINING: list[dict[str, Any]] = [
     {"epochs": 11},
     {"lr": 0.01},
     {"batch_size": 64},
     {"batch_size": None},
     {"optimiser": "sgd"},
+    {"momentum": 0.9},
+    {"weight_decay": 1e-4},
+    {"early_stop": 50},
+    {"fold": 0},
     {"schedule": "cosine"},
     {"precision": "float32"},
     {"train": 100},
@@ -187,6 +204,33 @@ def test_pictures_are_those_of_the_data_set() -> None:
     assert default.key == adhoc.cell(triplet(dataset="objects")).key
 
 
+@pytest.mark.parametrize("change", TUNED)
+def test_an_option_changes_what_is_tuned(change: dict[str, Any]) -> None:
+    plain: dict[str, Any] = {"practical": "fine-grained", "model": "resnet34"}
+    plain["strategy"] = "last-stage" if "last" in change else "gradual"
+    if change == {"strategy": "gradual"}:
+        plain["strategy"] = "all"
+    one, other = (adhoc.cell(asked(**plain | c)) for c in ({}, change))
+    assert one.key != other.key
+
+
+def test_a_stage_trains_what_report_r3_counted() -> None:
+    """And miscounted: its fourth layer and the head, on torchvision's."""
+    settings = {"source": "torchvision", "strategy": "last-stage"}
+    run = adhoc.cell(
+        asked(
+            "resnet50",
+            practical="fine-grained",
+            dataset="cub200",
+            **settings,
+        )
+    )
+    with torch.device("meta"):
+        built = network(run)()
+    trained = sum(p.numel() for p in built.parameters() if p.requires_grad)
+    assert trained == 14_964_736 + 409_800
+
+
 @pytest.mark.parametrize("change", TRAINING)
 def test_an_option_changes_the_training(change: dict[str, Any]) -> None:
     one, other = adhoc.cell(asked()), adhoc.cell(asked(**change))
@@ -197,10 +241,11 @@ def test_every_option_was_seen_to_change_something() -> None:
     seen = {name for _, change in NETWORK for name in change}
     seen |= {name for change in TRAINING for name in change}
     seen |= {name for _, change in ATTENTIVE for name in change}
+    seen |= {name for change in TUNED for name in change}
     every = {field.name for field in dataclasses.fields(Options)}
     # these have tests of their own
     elsewhere = {"depth", "log", "task", "profile", "resume"}
-    assert every - seen == {"practical", "model", "seed"} | elsewhere
+    assert every - seen == {"practical", "seed"} | elsewhere
     one, other = adhoc.cell(asked()), adhoc.cell(asked(seed=3))
     assert (one.key, other.seed) == (other.key, 3) and one.name != other.name
     keys = {
@@ -358,6 +403,35 @@ def test_a_name_stands_for_the_network_it_says(
         ("mnist-zoo --model lenet --lr -1", ["learning_rate is -1"]),
         ("mnist-zoo --model lenet --train 0", ["train is 0"]),
         ("mnist-zoo --model lenet --optimiser sdg", ["'sdg'", "adamw"]),
+        (
+            "fine-grained --backbone resnet50 --strategy tail",
+            ["unknown strategy 'tail'", "'last-stage'"],
+        ),
+        (
+            "fine-grained --backbone resnet50 --source zoo",
+            ["unknown source 'zoo'", "'torchvision'"],
+        ),
+        (
+            "fine-grained --backbone resnet50 --strategy attention",
+            ["has no attention"],
+        ),
+        ("fine-grained --backbone resnet51", ["'resnet51'", "'lite0'"]),
+        (
+            "fine-grained --backbone lite0 --fold 5",
+            ["unknown fold '5'", "'4'"],
+        ),
+        (
+            "fine-grained --backbone lite0 --strategy last-stage --last 40",
+            ["last is 40"],
+        ),
+        (
+            "fine-grained --backbone lite0 --ratio 8",
+            ["lite0 has no use for --ratio 8"],
+        ),
+        (
+            "mnist-zoo --model lenet --pretrained",
+            ["lenet has no use for --pretrained"],
+        ),
     ],
 )
 def test_a_wrong_option_is_one_message_before_any_data(

@@ -13,6 +13,7 @@ from coursework.claims import (
     numpy_mlp,
     residual,
     tiny_voc,
+    tricks,
     triplet,
     untested,
 )
@@ -24,6 +25,7 @@ CLAIMS: tuple[Claim, ...] = (
     *residual.CLAIMS,
     *tiny_voc.CLAIMS,
     *fine_grained.CLAIMS,
+    *tricks.CLAIMS,
     *triplet.CLAIMS,
     *untested.CLAIMS,
 )

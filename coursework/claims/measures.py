@@ -178,6 +178,27 @@ def further_fall(record: Record) -> float:
     return float((below + above) / 2 - (least + most) / 2)
 
 
+def early_loss(record: Record) -> float:
+    """Training loss after a quarter of the epochs, nats per example."""
+    early = record.history[(len(record.history) - 1) // 4]
+    return float(early["train_loss"])
+
+
+def macro_recall(record: Record) -> float:
+    """Mean over classes of the recall on the test split."""
+    return record.scores["macro-recall"]
+
+
+def ensemble_gain(record: Record) -> float:
+    """Accuracy of an ensemble minus that of its best member."""
+    return record.scores["gain"]
+
+
+def estimate_error(record: Record) -> float:
+    """How far an estimate of accuracy lay from what it estimates."""
+    return record.scores["error"]
+
+
 MEASURES: Mapping[str, Measure] = {
     "accuracy": final_accuracy,
     "fits": fits,
@@ -200,6 +221,10 @@ MEASURES: Mapping[str, Measure] = {
     "macro F1": macro_f1,
     "loss rises": loss_rises,
     "late drop": late_drop,
+    "early loss": early_loss,
+    "macro recall": macro_recall,
+    "ensemble gain": ensemble_gain,
+    "estimate error": estimate_error,
     "log bytes kept": log_bytes_kept,
     "batches with a hit": batches_with_a_hit,
     "fall one step away": one_step_away,

@@ -123,15 +123,12 @@ def picture(
 
 
 def _of_style(style: str, side: int) -> dict[str, Cutout]:
-    """Draw the first icon of each class that a set has."""
+    """Draw the icon of each class that a set has one of."""
     icons = json.loads(read(styles.ARCHIVE, f"{style}.json"))
-    chosen: dict[str, str] = {}
-    for icon, name in meanings(style).items():
-        if icon in icons["icons"]:
-            chosen.setdefault(name, icon)
     return {
         name: Cutout(style, icon, trimmed(draw(svg(icons, icon), side)))
-        for name, icon in chosen.items()
+        for icon, name in meanings(style).items()
+        if icon in icons["icons"]
     }
 
 

@@ -7,14 +7,14 @@ otherwise, and floats between 0 and 1.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, pad
 
-from coursework.data.mixing import random_part
+from coursework.data.mixing import erase
 from coursework.recipe import at_least
 
 
@@ -83,23 +83,19 @@ class Augment:
         _change(batch, moved, sample, maps)
         _change(batch, colours.any(1), recolour, colours)
         _change(batch, sigma > 0, blur, sigma[:, None, None, None])
-        if self.noise or self.erase:
-            batch = self._cover(batch, forked(generator))
+        self._cover(batch, generator)
         if pictures.is_floating_point():
             return batch
         return batch.mul_(255).round_().to(pictures.dtype)
 
-    def _cover(self, batch: Tensor, generator: torch.Generator) -> Tensor:
-        """Add noise, then erase."""
-        n, _, height, width = batch.shape
-        happens = torch.rand(2, n, generator=generator) < self.probability
-        drawn = torch.rand(4, n, generator=generator)
-        fresh = torch.randn(batch.shape, generator=generator)
-        _change(batch, happens[0] & (self.noise > 0), add, self.noise * fresh)
-        where = random_part(drawn, self.erase, height, width)
-        where &= (happens[1] & (self.erase > 0))[:, None, None, None]
-        fresh = torch.rand(batch.shape, generator=generator).to(batch)
-        return torch.where(where.to(batch.device), fresh, batch)
+    def _cover(self, batch: Tensor, generator: torch.Generator) -> None:
+        """Add noise and erase, in place."""
+        for name, cover in COVERS.items():
+            if amount := getattr(self, name):
+                own = forked(generator, name)
+                hit = torch.rand(len(batch), generator=own) < self.probability
+                rows = hit.nonzero().flatten().to(batch.device)
+                batch[rows] = cover(batch[rows], amount, own)
 
 
 _HIGHEST = {
@@ -139,13 +135,13 @@ def _change(
         batch[rows] = change(old, values[some].to(batch))
 
 
-def forked(generator: torch.Generator) -> torch.Generator:
-    """Make a generator of its own from what the given one would draw next.
+def forked(generator: torch.Generator, purpose: str) -> torch.Generator:
+    """Make a generator from what the given one would draw next, for a purpose.
 
     That one is left as it is, so what came later than others is drawn
     without moving what the others draw, in this batch or in the next.
     """
-    state = generator.get_state().numpy().tobytes()
+    state = generator.get_state().numpy().tobytes() + purpose.encode()
     seed = int.from_bytes(hashlib.sha256(state).digest()[:7], "big")
     return torch.Generator().manual_seed(seed)
 
@@ -241,6 +237,13 @@ def blur(batch: Tensor, sigma: Tensor) -> Tensor:
     return middle * rows[0] + side * (rows[1] + rows[2])
 
 
-def add(batch: Tensor, noise: Tensor) -> Tensor:
-    """Add noise (N, C, H, W); what is no light any more is cut off."""
-    return (batch + noise).clamp_(0, 1)
+def add_noise(batch: Tensor, spread: float, own: torch.Generator) -> Tensor:
+    """Add a Gaussian number to each; what is no light any more is cut off."""
+    noise = torch.randn(batch.shape, generator=own).to(batch)
+    return (batch + spread * noise).clamp_(0, 1)
+
+
+COVERS: Mapping[str, Callable[[Tensor, float, torch.Generator], Tensor]] = {
+    "noise": add_noise,
+    "erase": erase,
+}

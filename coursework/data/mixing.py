@@ -107,6 +107,14 @@ def part(rows: Tensor, columns: Tensor) -> Tensor:
     return (rows[:, :, None] & columns[:, None, :])[:, None]
 
 
+def erase(batch: Tensor, largest: float, generator: torch.Generator) -> Tensor:
+    """Put even random numbers into a part of each picture."""
+    drawn = torch.rand(4, len(batch), generator=generator)
+    gone = random_part(drawn, largest, *batch.shape[-2:]).to(batch.device)
+    fresh = torch.rand(batch.shape, generator=generator).to(batch)
+    return torch.where(gone, fresh, batch)
+
+
 def random_part(
     drawn: Tensor, largest: float, height: int, width: int
 ) -> Tensor:

@@ -40,6 +40,27 @@ def only(*, data: Loader, classes: Sequence[str]) -> Splits:
     )
 
 
+def common(*, data: Loader, least: int) -> Splits:
+    """Keep the classes with at least so many training pictures.
+
+    Raises ValueError if there is none.
+    """
+    whole = data()
+    counts = np.bincount(whole.train.targets, minlength=len(whole.classes))
+    names = [
+        name
+        for name, count in zip(whole.classes, counts, strict=True)
+        if count >= least
+    ]
+    if not names:
+        raise ValueError(
+            f"least is {least}, but the most frequent class of {whole.name} "
+            f"has {counts.max()} training pictures"
+        )
+    kept = only(data=lambda: whole, classes=names)
+    return replace(kept, name=f"{whole.name}, classes with {least} pictures")
+
+
 def few(*, data: Loader, each: int | None) -> Splits:
     """Keep the first ``each`` training pictures of every class; None: all."""
     whole = data()

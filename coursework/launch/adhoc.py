@@ -12,6 +12,8 @@ import torch
 from coursework import chain, experiment, records, training
 from coursework.data import sets
 from coursework.data.augment import View
+from coursework.data.folds import fold
+from coursework.data.splits import Loader
 from coursework.experiment import Run
 from coursework.launch import batch, choices, logs, notebooks
 from coursework.launch.choices import Network
@@ -111,17 +113,21 @@ def cell(options: Options) -> Run:
     model = choices.choose(options)
     network = choices.bind(model, options)
     side = choices.side_of(model, options)
-    _try(options.model, network, (model.channels, side, side))
+    untrained = choices.bind(model, replace(options, pretrained=False))
+    _try(options.model, untrained, (model.channels, side, side))
     if options.train is not None:
         at_least("train", options.train, 1)
     trial = partial(
         training.fit,
         model=network,
-        data=sets.loader(choices.dataset(options), train=options.train),
+        data=_data(options, side),
         recipe=Recipe(
             epochs=options.epochs,
             batch_size=options.batch_size,
             optimiser=options.optimiser,
+            momentum=options.momentum,
+            weight_decay=options.weight_decay,
+            early_stop=options.early_stop,
             learning_rate=options.lr,
             schedule=options.schedule,
             precision=options.precision,
@@ -130,6 +136,20 @@ def cell(options: Options) -> Run:
         test=options.test,
     )
     return Run.of(ADHOC, options.model, ADHOC, options.seed, trial)
+
+
+def _data(options: Options, side: int) -> Loader:
+    """Bind the data set, at a size if it is made for one, or a fold of it."""
+    name = choices.dataset(options)
+    sized = options.practical == "fine-grained" and name != "digits"
+    settings = {"side": side} if sized else {}
+    whole = sets.loader(name, train=options.train, **settings)
+    if options.fold is None:
+        return whole
+    at_least("folds", options.folds, 2)
+    numbers = {str(n): n for n in range(options.folds)}
+    number = named(numbers, str(options.fold), "fold")
+    return partial(fold, data=whole, number=number, folds=options.folds)
 
 
 def _title(options: Options) -> str:

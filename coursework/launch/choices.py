@@ -10,7 +10,9 @@ from typing import Any
 from torch import nn
 
 from coursework import chain, identity
+from coursework.data.sets import CLASSES
 from coursework.launch.options import Options
+from coursework.models import sources
 from coursework.models.alexnet import AlexNet, R2AlexNet
 from coursework.models.attention import MakeAttention, SqueezeExcite
 from coursework.models.attention.branch import GATES
@@ -23,6 +25,7 @@ from coursework.models.densenet import DenseNet, R2DenseNet
 from coursework.models.lenet import LeNet, LeNet1998
 from coursework.models.residual import SKIPS, Skip
 from coursework.models.resnet import DEPTHS, ResNet, r2_resnet
+from coursework.models.transfer import STRATEGIES, transfer
 from coursework.models.van import VAN
 from coursework.models.vgg import VGG, r1_vgg
 from coursework.models.vit import R1ViT, vit_mnist
@@ -42,6 +45,11 @@ OTHERS: Mapping[str, Any] = {
     "pool": "2",
     "kernel_size": 3,
     "reduction": 8,
+    "strategy": "head",
+    "source": "torchvision",
+    "pretrained": True,
+    "layer_decay": 0.5,
+    "last": 2,
 }
 
 
@@ -194,6 +202,39 @@ TRIPLET: Mapping[str, Model] = {
 }
 
 
+def tuned(name: str, options: Options, side: int) -> Network:
+    """Bind a backbone of which a part is tuned; ValueError lists the parts."""
+    source = {kind: kind for kind in sources.SOURCES}
+    strategy = {kind: kind for kind in STRATEGIES}
+    return partial(
+        transfer,
+        backbone=partial(
+            sources.build,
+            name,
+            source=named(source, options.source, "source"),
+            pretrained=options.pretrained,
+        ),
+        classes=CLASSES[dataset(options)],
+        strategy=named(strategy, options.strategy, "strategy"),
+        layer_decay=options.layer_decay,
+        last=options.last,
+    )
+
+
+# Any other name of timm's or torchvision's is built in a notebook.
+BACKBONES: Mapping[str, Model] = {
+    name: Model(partial(tuned, name), side=side, channels=3)
+    for name, side in {
+        "lite0": 224,
+        **{f"resnet{depth}": 224 for depth in (18, 34, 50, 101, 152)},
+        "vit_base_patch16_224": 224,  # timm's name
+        "vit_b_16": 224,  # torchvision's, and ours
+        "convnet": 64,
+        "ntsnet": 448,
+    }.items()
+}
+
+
 @dataclass(frozen=True)
 class Practical:
     """The networks of a practical, and the data sets that they take.
@@ -211,6 +252,7 @@ PRACTICALS: Mapping[str, Practical] = {
         TRIPLET,
         ("objects", "cifar100", "cifar10", "cifar10-jpeg", "digits"),
     ),
+    "fine-grained": Practical(BACKBONES, tuple(CLASSES)),
 }
 
 

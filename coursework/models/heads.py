@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, normalize
+
+from coursework.models.transfer import head
 
 
 class CosineHead(nn.Linear):
@@ -56,3 +60,25 @@ class ContrastiveHead(nn.Module):
         if not self.training:
             return logits
         return torch.cat([logits, normalize(self.projection(x))], dim=1)
+
+
+def reheaded(
+    *,
+    build: Callable[[], nn.Module],
+    last: Callable[[int, int], nn.Module] = nn.Linear,
+    dropout: float = 0.0,
+) -> nn.Module:
+    """Build a network with ``last(size, classes)`` for its linear head.
+
+    ``dropout`` is that of the features before it
+    :cite:p:`srivastava2014dropout`.
+    """
+    network = build()
+    place = head(network)
+    layer = network.get_submodule(place)
+    assert isinstance(layer, nn.Linear)
+    new = last(layer.in_features, layer.out_features)
+    if dropout:
+        new = nn.Sequential(nn.Dropout(dropout), new)
+    network.set_submodule(place, new)
+    return network
