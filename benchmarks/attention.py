@@ -24,13 +24,13 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.functional import cross_entropy
 
 from benchmarks import textbook, turns
+from coursework.devices import pick_device
 from coursework.models.attention import MakeAttention
 from coursework.models.attention.coordinate import CoordinateAttention
 from coursework.models.attention.triplet import TripletAttention
 from coursework.models.resnet import resnet50
 from coursework.precision import autocast
 from coursework.recipe import Precision
-from coursework.training import pick_device
 
 Shape = tuple[int, int, int, int]
 PEER = "textbook form"

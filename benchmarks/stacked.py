@@ -19,9 +19,9 @@ from benchmarks import turns
 from coursework.data.moons import moons
 from coursework.models.activations import activation
 from coursework.models.stack import Stack
+from coursework.optimisation import make_optimiser
 from coursework.recipe import Recipe
 from coursework.stacked import Descent
-from coursework.optimisation import make_optimiser
 
 RECIPE = Recipe(
     epochs=10**6,

@@ -97,8 +97,6 @@ def resized(positions: Tensor, places: int, prefix: int = 1) -> Tensor:
             f"{placed.shape[1]} positions are no square; give prefix, the "
             f"number of tokens without a place (now {prefix})"
         )
-    if old == places:
-        return positions
     square = placed.unflatten(1, (old, old)).permute(0, 3, 1, 2)
     smooth = interpolate(
         square, (places, places), mode="bicubic", antialias=True
