@@ -197,11 +197,52 @@ show.markdown(
 #
 # ## Exercises
 #
-# 1. Change `batch_size=64` to `512` and run again with `--profile quick`.
-#    Does the standard deviation grow or shrink?  How many seeds would you
-#    need to be sure of it?
-# 2. Replace `variants=13` by `5` and by `8`.  By how much does the apparent
-#    gain shrink?
-# 3. The best-of-thirteen lead is in standard deviations of a single run.
-#    Would taking the mean of five seeds per variant remove it?  Derive the
-#    factor before you try.
+# 1. Change `batch_size=64` to `512` and run again with `--profile quick`. Does
+#    the standard deviation grow or shrink? How many seeds would you need to be
+#    sure of it?
+#
+#    <details><summary>Solution</summary>
+#
+#    Compare both standard deviations by the ratio of their squares: with $n$
+#    runs each it scatters by a factor of about $1 \pm 2/\sqrt{n}$ if nothing
+#    has changed. So twenty seeds see a standard deviation that doubles, and
+#    miss one that changes by a fifth, for which hundreds are needed. Larger
+#    batches also make fewer steps here, so the runs are less far trained: two
+#    things have changed, not one.
+#
+#    </details>
+#
+# 2. Replace `variants=13` by `5`. By how much does the apparent gain shrink?
+#    (Checked.)
+#
+#    <details><summary>Solution</summary>
+#
+#    Few tries gain most of it. The expected largest of $k$ values grows like
+#    $\sqrt{2 \ln k}$ standard deviations, so the first five variants bring
+#    more than the next eight.
+#
+#    </details>
+#
+# 3. The best-of-thirteen lead is in standard deviations of a single run. By
+#    which factor does it change if each variant is the mean of five seeds?
+#    Derive the factor before you try. (Checked.)
+#
+#    <details><summary>Solution</summary>
+#
+#    A mean of five has $1/\sqrt{5}$ of the standard deviation of one run, and
+#    everything in the comparison scales with it. The lead is less than half as
+#    large, and still not zero: more seeds make the winner's curse smaller,
+#    only a second look at fresh seeds removes it.
+#
+#    </details>
+#
+# Checks take your answer in place of `None` and say what is right about it, or
+# not.
+
+# %%
+from coursework import checks
+
+checks.best_of_five(None, runs)
+
+# %%
+checks.mean_of_five(None)

@@ -319,9 +319,47 @@ show.claims("01_numpy_mlp")
 #
 # ## Exercises
 #
-# 1. Add an arm `"+ more shifts": {..., "shift": 2}` to `ARMS`, one line, and
-#    run the notebook again.  Only the new runs are trained.
-# 2. Give the half-moon network a single hidden unit: `hidden=(1,)`.  Explain
+# 1. Add an arm `"+ more shifts": {"momentum": 0.9, "schedule": "cosine",
+#    "shift": 2}` to `ARMS`, one line, and run the notebook again. Only the new
+#    runs are trained. Is it higher than `"+ shifts"`? (Checked.)
+#
+#    <details><summary>Solution</summary>
+#
+#    Your runs decide, and so few pictures and epochs will often leave it
+#    undecided. Larger shifts make training harder at once and generalise
+#    better only once the network has seen each picture often.
+#
+#    </details>
+#
+# 2. Give the half-moon network a single hidden unit: `hidden=(1,)`. Explain
 #    the accuracy that you get before you look at the field.
-# 3. The derivative of the activation is computed from its value.  Which common
-#    activation can't be differentiated that way, and why?
+#
+#    <details><summary>Solution</summary>
+#
+#    One unit sees one direction, so the boundary is where that unit has a
+#    certain value: a straight line. The network is a linear classifier with a
+#    longer name, and gets about what the row *linear* gets.
+#
+#    </details>
+#
+# 3. The derivative of the activation is computed from its value. Which common
+#    activation can't be differentiated that way, and why? (Checked.)
+#
+#    <details><summary>Solution</summary>
+#
+#    Any that takes one value at two places with two slopes. SiLU and GELU fall
+#    before they rise; the sine and $|x|$ turn as well. For these a layer has
+#    to keep its input $z_l$.
+#
+#    </details>
+#
+# Checks take your answer in place of `None` and say what is right about it, or
+# not.
+
+# %%
+from coursework.checks import compared, underivable
+
+compared(None, kept, arm="+ more shifts", baseline="+ shifts")
+
+# %%
+underivable(None)

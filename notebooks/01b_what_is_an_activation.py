@@ -333,9 +333,56 @@ show.claims("01b_what_is_an_activation")
 #
 # ## Exercises
 #
-# 1. Replace $1/x$ by a function of the same shape without a pole:
-#    $x / (x^2 + 0.1)$ needs one entry in the catalogue.  Predict the field.
+# 1. Replace $1/x$ by a function of the same shape without a pole: $x / (x^2 +
+#    0.1)$ needs one entry in the catalogue. Predict the field.
+#
+#    <details><summary>Solution</summary>
+#
+#    Its largest value is bounded, and so is its slope, so no point can throw
+#    the weights anywhere. It is odd and not linear, which is what the moons
+#    ask for. Far out it fades to zero, so the field is flat there.
+#
+#    </details>
+#
 # 2. Rotate the moons or move their centre: does $x^2$ after one layer stay at
-#    the line's accuracy?  (Which data would it fit, that a line does not?)
-# 3. Add an arm `"cube": ...` after one layer only.  Why should it be enough?
-# 4. Give the straight-through sign ten times the steps.
+#    the line's accuracy? (Which data would it fit, that a line does not?)
+#
+#    <details><summary>Solution</summary>
+#
+#    It does: turned or moved, a quadratic stays a quadratic, for the first
+#    layer has a bias and weights for each direction. It fits what is the same
+#    on opposite sides of a centre, such as a disc inside a ring.
+#
+#    </details>
+#
+# 3. Which is the smallest degree of a polynomial of both coordinates that
+#    separates the moons better than a line? (Checked.) Then give all arms
+#    three units a layer, `width=3` in `trial`, one line, and run again: does
+#    $x^2$ after both layers still fit?
+#
+#    <details><summary>Solution</summary>
+#
+#    Three: what separates the moons is odd about their centre, and the first
+#    odd power after the line is the cube. $x^2$ after both layers has the
+#    degree four, which has cubic terms. With few units there are fewer ways to
+#    get them, and fewer starts from which descent finds one.
+#
+#    </details>
+#
+# 4. Give the straight-through sign ten times the steps: `epochs=10_000`.
+#
+#    <details><summary>Solution</summary>
+#
+#    Expect more of its networks to fit. Its gradient is made up and does not
+#    vanish at a solution, so the weights go on wandering; a rate that falls
+#    would help more than steps do.
+#
+#    </details>
+#
+# A check takes your answer in place of `None` and says what is right about it,
+# or not.
+
+# %%
+from coursework import checks
+
+checks.degree(None)

@@ -242,10 +242,46 @@ show.claims("01_numpy_mlp", only=(1, 2, 5, 6))
 #
 # ## Exercises
 #
-# 1. Add a fourth loss: the squared hinge.  It needs a function of six lines
-#    in `mlp/layers.py` and one entry in `LOSSES`; the grid finds it by name.
+# 1. Write a fourth loss, the squared hinge: a function of scores (N, K) and
+#    targets (N,) that returns the mean loss and its gradient, like those
+#    above. (Checked.) Put it into `mlp/layers.py` with one entry in `LOSSES`
+#    and one name in `LossName`, and the grid finds it.
+#
+#    <details><summary>Solution</summary>
+#
+#    The margins are those of `hinge`. Return
+#    `np.square(margins).sum(axis=1).mean()`; the gradient is `2 * margins`,
+#    with minus its row's sum at the right class, over the number of examples.
+#
+#    </details>
+#
 # 2. The hinge loss has a gradient of zero for examples that are right by a
-#    margin.  After which epoch is that most of them, and what does this do
-#    to the effective batch size?
-# 3. Give the widths their own rate each (three rates, as for the losses).
-#    Does the verdict on 2048 against 1024 change?
+#    margin. After which epoch is that most of them, and what does this do to
+#    the effective batch size?
+#
+#    <details><summary>Solution</summary>
+#
+#    Count in `mlp/layers.py` how many rows of the gradient are zero. Once most
+#    of them are, a batch of 128 acts like the few that are left in it: steps
+#    get smaller on average and noisier in direction.
+#
+#    </details>
+#
+# 3. Give the widths their own rate each (three rates, as for the losses). Does
+#    the verdict on 2048 against 1024 change?
+#
+#    <details><summary>Solution</summary>
+#
+#    Add a second `for` over the rates and pass the runs through
+#    `records.tuned`. A wider layer has larger sums behind it and prefers a
+#    smaller rate; one rate for all favours the widths that it suits.
+#
+#    </details>
+#
+# A check takes your answer in place of `None` and says what is right about it,
+# or not.
+
+# %%
+from coursework import checks
+
+checks.squared_hinge(None)

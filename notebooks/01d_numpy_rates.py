@@ -241,7 +241,35 @@ show.claims("01_numpy_mlp", only=(3, 4))
 #
 # ## Exercises
 #
-# 1. Give the full batch as many *steps* as the batch of 128 makes.  What does
-#    that cost in seconds, and what does it gain?
-# 2. Take `output_activation="relu"` out of study 1, one line.  Do the sudden
+# 1. Give the full batch as many *steps* as the batch of 128 makes: how many
+#    epochs are that here? (Checked.) Set them, `epochs=EPOCHS[profile] if size
+#    else ...`, and run again. What does it cost in seconds, and what does it
+#    gain?
+#
+#    <details><summary>Solution</summary>
+#
+#    One epoch of the full batch is one step, so it needs as many epochs as
+#    there are batches of 128 in all. Each of these steps looks at all
+#    pictures: the seconds grow by nearly the same factor, and what it gains is
+#    only that its steps are less noisy.
+#
+#    </details>
+#
+# 2. Take `output_activation="relu"` out of study 1, one line. Do the sudden
 #    rises go away?
+#
+#    <details><summary>Solution</summary>
+#
+#    Those that come with an output that comes alive do: without a ReLU on the
+#    scores no output can be dead. What remains is the recovery from dips at
+#    high rates.
+#
+#    </details>
+#
+# A check takes your answer in place of `None` and says what is right about it,
+# or not.
+
+# %%
+from coursework import checks
+
+checks.equal_steps(None, batch_runs)

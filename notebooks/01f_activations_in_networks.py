@@ -435,9 +435,46 @@ show.claims("01f_activations_in_networks")
 #
 # ## Exercises
 #
-# 1. Which variance would suit SiLU?  Add an entry to `VARIANCES`, and draw its
-#    prediction before you run it.
-# 2. Predict what a sigmoid needs so that $\chi$ is one.  Why is that not
+# 1. Which $\sigma^2$ would suit SiLU where its inputs are small? (Checked.)
+#    Add an entry to `VARIANCES` and its name to `Initialisation`, take it in
+#    place of He's, and draw its prediction before you run it.
+#
+#    <details><summary>Solution</summary>
+#
+#    At zero SiLU's derivative is one half, so $\chi = \sigma^2 / 4$ there.
+#    Where signals are large it is like ReLU, and the same $\sigma^2$ doubles
+#    them: it holds only while they stay small.
+#
+#    </details>
+#
+# 2. Predict what a sigmoid needs so that $\chi$ is one. Why is that not
 #    enough?
-# 3. Put a batch norm before each activation of the deep network.  Which of the
+#
+#    <details><summary>Solution</summary>
+#
+#    A derivative of a quarter asks for $\sigma^2 = 16$ with inputs near zero.
+#    But the sigmoid of zero is one half: what a layer puts out is far from
+#    zero, such weights make large sums of it, and there the derivative is far
+#    below a quarter.
+#
+#    </details>
+#
+# 3. Put a batch norm before each activation of the deep network. Which of the
 #    arms differ then?
+#
+#    <details><summary>Solution</summary>
+#
+#    Those with other activations. A norm undoes the scale of the weights
+#    before it, so arms that differ in their first weights alone become alike
+#    at the start; their steps still differ, for large weights turn more
+#    slowly.
+#
+#    </details>
+#
+# A check takes your answer in place of `None` and says what is right about it,
+# or not.
+
+# %%
+from coursework import checks
+
+checks.silu_variance(None)

@@ -432,10 +432,46 @@ show.markdown(
 #
 # ## Exercises
 #
-# 1. Train one network at R2's command line's settings:
-#    `coursework train mnist-zoo --model resnet18 --epochs 1`, then with
-#    `--residual multiply`.  Which of its options change the parameters?
-# 2. Add a row: ResNet-18 with `stem="cifar"`, which keeps the whole side.
-#    What do its multiply-adds become, and does accuracy follow?
+# 1. Train one network at R2's command line's settings: `coursework train
+#    mnist-zoo --model resnet18 --epochs 1`, then with `--residual multiply`.
+#    Which of its options change the parameters?
+#
+#    <details><summary>Solution</summary>
+#
+#    Those that say what the network is made of, such as the model, its depth,
+#    norms, growth rate and SE ratio. How a shortcut is joined has no
+#    parameters for a product or a sum, and what belongs to training has none
+#    at all.
+#
+#    </details>
+#
+# 2. Give ResNet-18 `stem="cifar"` in this page's grid, one word in one line,
+#    which keeps the whole side. How many times the multiply-adds are that at
+#    64 px and 16 maps? (Checked.) Does accuracy follow?
+#
+#    <details><summary>Solution</summary>
+#
+#    About sixteen times: four times the side of all later maps. Compare the
+#    gain with the row's interval: digits are large and simple, and what a
+#    quarter of the side shows may be enough.
+#
+#    </details>
+#
 # 3. From the confusion matrices: which two digits are confused most by all
 #    networks, and are the shown ones readable to you?
+#
+#    <details><summary>Solution</summary>
+#
+#    Add the matrices and their transposes and take the largest cell off the
+#    diagonal. Look whether it is the same for networks that never shared a
+#    seed: pictures that all get wrong are a matter of the digits.
+#
+#    </details>
+#
+# A check takes your answer in place of `None` and says what is right about it,
+# or not.
+
+# %%
+from coursework import checks
+
+checks.cifar_stem(None)

@@ -258,8 +258,48 @@ show.claims("02_mnist_zoo", only=(35, 38, 39))
 #
 # ## Exercises
 #
-# 1. Label five runs of one ratio with five ratios, from the records.  What
-#    would the best seem to gain?  (`stats.best_of` deals them out.)
-# 2. Add growth 4 to the grid.  Where does accuracy begin to fall?
-# 3. Put a gate of ratio 1 in.  How many parameters does an SE block have then
-#    per map, and what does the error message say for ratio 3?
+# 1. Label five runs of one ratio with five ratios, from the records. What
+#    would the best seem to gain? (`stats.best_of` deals them out.)
+#
+#    <details><summary>Solution</summary>
+#
+#    `stats.best_of(records.scores(records.grouped(ratio_runs)["ratio 8"]),
+#    variants=4)` returns how often the best of four labels beats the fifth,
+#    and by how much. There is nothing to be found, and it is found most of the
+#    time.
+#
+#    </details>
+#
+# 2. Add growth 4 to the grid, `growths = [8, 16, 4]`, and run again with
+#    `--profile quick`. Is it below growth 8? (Checked, from your runs.) Where
+#    does accuracy begin to fall?
+#
+#    <details><summary>Solution</summary>
+#
+#    Your runs decide. With fewer maps a layer each has less to hand on, but
+#    the skips keep all that came before, so do not expect it to fall as fast
+#    as the number of parameters.
+#
+#    </details>
+#
+# 3. Put a gate of ratio 1 in. How many parameters does an SE block of 64 maps
+#    have then (checked), and what does the error message say for ratio 3?
+#
+#    <details><summary>Solution</summary>
+#
+#    Two dense layers of 64 to 64 with biases: $2\,(64^2 + 64)$. The message
+#    for ratio 3 names the ratio and the channels and says what to take: 3 does
+#    not divide 64.
+#
+#    </details>
+#
+# Checks take your answer in place of `None` and say what is right about it, or
+# not.
+
+# %%
+from coursework import checks
+
+checks.compared(None, growth_runs, arm="growth 4", baseline="growth 8")
+
+# %%
+checks.gate_parameters(None)

@@ -291,8 +291,46 @@ show.claims("02_mnist_zoo", only=(10, 11, 12))
 #
 # ## Exercises
 #
-# 1. `Attention` starts from torch's default weights.  Multiply the query
-#    weights by eight at the start.  Which of the two networks suffers more?
-# 2. Measure at which rate each arm fails, by adding 0.01 to the rates.
-# 3. Which of R1's four defects costs most?  `R1ViT` sets them as three class
-#    attributes; mend them one at a time.
+# 1. `Attention` starts from torch's default weights. By what must its query
+#    weights and their biases be multiplied, so that a scaled network with
+#    heads of 16 begins as the unscaled one? (Checked.) Which of the two then
+#    learns faster?
+#
+#    <details><summary>Solution</summary>
+#
+#    By $\sqrt{16} = 4$: the factor can be put into the weights. They begin
+#    alike and learn differently, for Adam's steps have the same size for small
+#    weights as for large ones: the same step is a quarter as much of a query
+#    that is four times as large.
+#
+#    </details>
+#
+# 2. Measure at which rate each arm fails, by adding 0.01 to the rates, one
+#    number in `rates`.
+#
+#    <details><summary>Solution</summary>
+#
+#    Compare arms by the highest rate at which they still learn. Large logits
+#    make steep rows, so that the same step changes them more: expect what
+#    lacks the factor to fail first.
+#
+#    </details>
+#
+# 3. Which of R1's four defects costs most? `R1ViT` sets them as class
+#    attributes, its block holds the norm; mend them one at a time.
+#
+#    <details><summary>Solution</summary>
+#
+#    Derive a class from `R1ViT` with one attribute of `ViT` put back, and add
+#    it to `forms`. Four single changes need the pair of all and none beside
+#    them, for what one defect costs may depend on the others.
+#
+#    </details>
+#
+# A check takes your answer in place of `None` and says what is right about it,
+# or not.
+
+# %%
+from coursework import checks
+
+checks.query_factor(None)

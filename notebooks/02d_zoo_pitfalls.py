@@ -271,7 +271,47 @@ show.claims("02_mnist_zoo", only=(13, 40))
 #
 # ## Exercises
 #
-# 1. Score batches of four in training mode.  What becomes of ResNet-18?
-# 2. Replace the softmax by a log-softmax.  Why does nothing change?
-# 3. Give ResNet-18 the stem "cifar", which keeps the side, at 28 px.  Does it
+# 1. Score batches of four in training mode: `BATCH = 4` in `probes.py`. What
+#    becomes of ResNet-18?
+#
+#    <details><summary>Solution</summary>
+#
+#    Its last maps have few places, so a mean over four pictures is one over
+#    few numbers and what a picture gets depends on its three neighbours.
+#    Expect accuracy to fall on mixed batches as well, which it hardly did at
+#    128.
+#
+#    </details>
+#
+# 2. Replace the softmax in `softmax_last` by a log-softmax, one word, and run
+#    again. Why does nothing change? Which of these could stand before a
+#    cross-entropy without harm? (Checked.)
+#
+#    <details><summary>Solution</summary>
+#
+#    Cross-entropy takes a log-softmax itself, and a log-softmax of a
+#    log-softmax is the same: the first subtracts one number from all logits of
+#    a picture, which the second ignores. Subtracting their mean is as
+#    harmless; a softmax or sigmoid bends them.
+#
+#    </details>
+#
+# 3. Give ResNet-18 the stem "cifar", which keeps the side, at 28 px. Does it
 #    gain what resizing gained?
+#
+#    <details><summary>Solution</summary>
+#
+#    Add `"ResNet-18, whole side": (partial(resnet, stem="cifar"), recipe,
+#    View())` to `arms`, one line, and compare it with the resized one. If it
+#    gains as much, it was the size of the last maps; resizing would then be no
+#    augmentation but a way to keep places.
+#
+#    </details>
+#
+# A check takes your answer in place of `None` and says what is right about it,
+# or not.
+
+# %%
+from coursework import checks
+
+checks.harmless_layers(None)

@@ -375,10 +375,46 @@ show.markdown(
 #
 # ## Exercises
 #
-# 1. Start ReZero's factor at one.  What is it then, and what does the figure
-#    of the gradients look like?
-# 2. Give the products a smaller rate.  Does any of them learn?  Then feed the
-#    networks white noise: which points come nearer to their line, and why
-#    not all of them?
-# 3. Add an operation: the larger of the two, `torch.maximum`.  Write its
+# 1. Start ReZero's factor at one, one number in `SKIPS`. Which operation is it
+#    then? (Checked.) Add `"rezero"` to `chosen` and run again: what does the
+#    figure of the gradients look like?
+#
+#    <details><summary>Solution</summary>
+#
+#    Addition, at the first step: shortcut + 1 × branch. Its curves at the
+#    start fall on those of *add*; later they may part, for the factor learns.
+#
+#    </details>
+#
+# 2. Give the products a smaller rate. Does any of them learn? Then feed the
+#    networks white noise: which points come nearer to their line, and why not
+#    all of them?
+#
+#    <details><summary>Solution</summary>
+#
+#    The first units' points come nearer, for white noise has no strokes at
+#    which branch and shortcut are both large. Later ones do not: a branch is
+#    computed from the shortcut, and a ReLU makes places with large values
+#    again. A smaller rate helps where steps were too large, and not where the
+#    signal is gone before the first step.
+#
+#    </details>
+#
+# 3. Add an operation: the larger of the two, `torch.maximum`. Write its
 #    prediction first.
+#
+#    <details><summary>Solution</summary>
+#
+#    One entry in `SKIPS`. Each place passes its gradient either to the
+#    shortcut or to the branch; if half of the places go to each, the gain is
+#    $(1 + b)/2$: one at $b = 1$, so that it should train like an addition.
+#
+#    </details>
+#
+# A check takes your answer in place of `None` and says what is right about it,
+# or not.
+
+# %%
+from coursework import checks
+
+checks.rezero_at_one(None)

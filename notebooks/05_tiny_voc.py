@@ -384,6 +384,39 @@ show.markdown(multilabel.guessed(groups))
 # ## Exercises
 #
 # 1. Score R1's way: the share of right elements, averaged over all epochs so
-#    far.  How much does the average lag behind the last epoch?
-# 2. Set all thresholds to one half.  Which scores move, and which can't?
-# 3. Train a head on features of 64 px.  What is lost, and in which classes?
+#    far. How much does the average lag behind the last epoch?
+#
+#    <details><summary>Solution</summary>
+#
+#    The share is `epoch["validation"]["hamming-accuracy"]` of each epoch in
+#    `run.history`; average it up to each epoch. It lags by as much as there
+#    was to learn, and goes on rising when the network no longer does.
+#
+#    </details>
+#
+# 2. Set all thresholds to one half. Which scores can't that move? (Checked.)
+#
+#    <details><summary>Solution</summary>
+#
+#    Average precision asks only in which order the pictures come, so mAP
+#    stays. All others count decisions, and a decision needs a threshold.
+#
+#    </details>
+#
+# 3. Train a head on features of 64 px: one number in `declare_features`, and
+#    `profile=profile` in its `run`. What is lost, and in which classes?
+#
+#    <details><summary>Solution</summary>
+#
+#    Look at the table by class. ImageNet's features were learnt at more than
+#    three times the side: what is small in a picture is lost first.
+#
+#    </details>
+#
+# A check takes your answer in place of `None` and says what is right about it,
+# or not.
+
+# %%
+from coursework import checks
+
+checks.unmoved_scores(None)

@@ -288,6 +288,44 @@ show.frame(multilabel.after_lowest_loss(records.grouped(remedies)))
 #
 # ## Exercises
 #
-# 1. Which of R1's five changes of a picture does the work?  Leave each out.
-# 2. Give all arms twice the epochs.  Which gains most?
-# 3. Weigh the positive examples by the square root of what balances them.
+# 1. Which of R1's five changes of a picture does the work? Leave each out.
+#
+#    <details><summary>Solution</summary>
+#
+#    `replace(R1, blur=0.0)` from `dataclasses` leaves one out; give each its
+#    arm. What matters is the difference to all five, paired over seeds, and
+#    five differences want Holm's correction.
+#
+#    </details>
+#
+# 2. Give all arms twice the epochs: `recipe(4 * EPOCHS[profile])`. Which gains
+#    most?
+#
+#    <details><summary>Solution</summary>
+#
+#    An arm with remedies has more left to learn: its training loss is still
+#    high, while the bare network's is near its end and its validation loss is
+#    rising.
+#
+#    </details>
+#
+# 3. Weigh the positive examples by the square root of what balances them, one
+#    more line in `TASKS` (and `profile=profile` in the `run` of the losses).
+#    What is this weight for a class that one picture in five shows? (Checked.)
+#
+#    <details><summary>Solution</summary>
+#
+#    Balanced is 4, four negatives for each positive, so the root is 2:
+#    `MultiLabel(positive=(2, 2, 2, 2, 2))`. It moves probabilities up by half
+#    as many logits as balance does, $\ln 2$ in place of $\ln 4$, and hardly
+#    changes ranks.
+#
+#    </details>
+#
+# A check takes your answer in place of `None` and says what is right about it,
+# or not.
+
+# %%
+from coursework import checks
+
+checks.balancing_weight(None)

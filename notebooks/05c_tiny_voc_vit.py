@@ -282,6 +282,42 @@ show.claims("05c_tiny_voc_vit")
 #
 # ## Exercises
 #
-# 1. Give the ViT the VGG's first two convolutions in place of its patches.
-# 2. Halve the batch.  Do losses oscillate more?
+# 1. Give the ViT patches of half the side, `patch_size=8` in `builds`, one
+#    line. How many tokens are that at 64 px? (Checked.) Run again: does it
+#    come nearer to the VGG, and at what cost?
+#
+#    <details><summary>Solution</summary>
+#
+#    Eight rows of eight and the token that is classified from. More tokens see
+#    finer detail, at four times the work in the MLPs and sixteen times in the
+#    products of attention; and there is no more data to learn from.
+#
+#    </details>
+#
+# 2. Halve the batch. Do losses oscillate more?
+#
+#    <details><summary>Solution</summary>
+#
+#    The noise of a step grows with the root of two at the same rate, and there
+#    are twice as many steps. Compare it with half the rate before you blame
+#    the batch.
+#
+#    </details>
+#
 # 3. Train on and on with weight decay ten times as large.
+#
+#    <details><summary>Solution</summary>
+#
+#    Decay pulls weights to zero, against what overfitting needs. The pull of a
+#    whole training is about the rate times the decay times the steps. Work out
+#    how far that shrinks a weight before you expect much of it.
+#
+#    </details>
+#
+# A check takes your answer in place of `None` and says what is right about it,
+# or not.
+
+# %%
+from coursework import checks
+
+checks.tokens(None)

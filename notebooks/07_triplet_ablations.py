@@ -562,8 +562,51 @@ show.claims("07_triplet_ablations")
 #
 # 1. Train one arm yourself: `coursework train triplet --model resnet18
 #    --att-type triplet --activation elu --epochs 1`, then `--pool l2,max`.
+#
+#    <details><summary>Solution</summary>
+#
+#    Each prints its validation accuracy after every epoch. One run each:
+#    whether they differ, the tables above can tell and these two can't.
+#
+#    </details>
+#
 # 2. Run the chain's first two stages: `coursework train triplet --task gate`.
-# 3. Make the chain go backwards: kernel first, activation last.  Does it end
-#    at the same combination?
-# 4. `gate softmax` gates add up to 1 over a map.  By which factor does the
-#    branch then shrink at 32 × 32, and which learned factor could undo it?
+#
+#    <details><summary>Solution</summary>
+#
+#    The second stage begins when the first has a winner. Give another `--seed`
+#    and see whether the winner is the same.
+#
+#    </details>
+#
+# 3. Make the chain go backwards: kernel first, activation last. Does it end at
+#    the same combination?
+#
+#    <details><summary>Solution</summary>
+#
+#    Only if factors do not interact and noise is small. As winners are the
+#    best of noisy means, two orders may end apart with nothing to be found:
+#    compare both ends, paired.
+#
+#    </details>
+#
+# 4. `gate softmax` gates add up to 1 over a map. What is their mean at 32 ×
+#    32? (Checked.) By which factor does the branch shrink beside a gate of one
+#    half, and which learned factor could undo it?
+#
+#    <details><summary>Solution</summary>
+#
+#    The mean is one over the number of places, so the branch shrinks by half
+#    that number. A factor behind the gate would undo it, such as a learned
+#    weight of the branch in the fusion; the norm before the gate can't, for a
+#    softmax adds up to 1 whatever it is given.
+#
+#    </details>
+#
+# A check takes your answer in place of `None` and says what is right about it,
+# or not.
+
+# %%
+from coursework import checks
+
+checks.shared_gate(None)
