@@ -36,6 +36,7 @@ def save(path: Path, training: Training) -> None:
         "network": training.network.state_dict(),
         "optimiser": training.optimiser.state_dict(),
         "step": training.step,
+        "begun": training.begun,
         "diverged": training.diverged,
         "average": training.average.state_dict(),
         "best": training.best,
@@ -49,6 +50,7 @@ def save(path: Path, training: Training) -> None:
         "random": torch.get_rng_state(),
         "random on GPU": torch.cuda.get_rng_state_all(),
         "made by": _made_by(),
+        "elsewhere": training.elsewhere,
     }
     file = io.BytesIO()
     torch.save(state, file)
@@ -78,12 +80,13 @@ def load(path: Path, training: Training) -> None:
             for watch, arrays in state["seen"].items()
         }
         training.step, training.diverged = state["step"], state["diverged"]
+        training.begun = tuple(state["begun"])
         training.average.load_state_dict(state["average"])
         training.best, training.stepper.parts = state["best"], state["parts"]
         training.moves.set_state(state["moves"])
         torch.set_rng_state(state["random"])
         torch.cuda.set_rng_state_all(state["random on GPU"])
-        made_by = state["made by"]
+        made_by, training.elsewhere = state["made by"], state["elsewhere"]
     except Exception as error:  # a damaged file fails in many ways
         reason = type(error).__name__ if whole else "nothing in it is whole"
         raise ValueError(
@@ -94,6 +97,7 @@ def load(path: Path, training: Training) -> None:
     if not parts[0]:
         _warn(path, f"is damaged: the state before it is whole, epoch {epochs}")
     if other := _differences(made_by, _made_by()):
+        training.elsewhere += other
         _warn(
             path,
             f"was made elsewhere ({'; '.join(other)}): what comes will not "

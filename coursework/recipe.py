@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypeVar, get_args
 
+from coursework.names import nearest
+
 Optimiser = Literal["sgd", "adam", "adamw", "lion"]
 Averaging = Literal["none", "ema", "swa"]
 Precision = Literal["float32", "bfloat16", "auto"]
@@ -180,9 +182,10 @@ class Recipe:
         for name in ("batch_size", "early_stop"):
             if (value := getattr(self, name)) is not None:
                 at_least(name, value, 1)
-        if not self.learning_rate > 0:
+        if not 0 < self.learning_rate < math.inf:
             raise ValueError(
-                f"learning_rate is {self.learning_rate}; it must be above 0"
+                f"learning_rate is {self.learning_rate}; it must be above 0 "
+                "and finite"
             )
         if not 0 <= self.warm_up < 1:
             raise ValueError(f"warm_up is {self.warm_up}; accepted: [0, 1)")
@@ -212,11 +215,14 @@ def named(table: Mapping[Any, T], name: str, kind: str) -> T:
     """
     if name not in table:
         accepted = ", ".join(map(repr, table))
-        raise ValueError(f"unknown {kind} {name!r}; accepted: {accepted}")
+        raise ValueError(
+            f"unknown {kind} {name!r}; accepted: {accepted}"
+            f"{nearest(str(name), map(str, table))}"
+        )
     return table[name]
 
 
 def at_least(name: str, value: float, low: float) -> None:
     """Raise ValueError, naming the value, if it is below ``low``."""
-    if value < low:
+    if not value >= low:  # which NaN is not, either
         raise ValueError(f"{name} is {value}; it must be at least {low}")

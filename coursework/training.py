@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import itertools
 import math
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -114,25 +115,25 @@ def fit(
         precision=training.precision,
         seed=seed,
     )
-    if not training.history:
+    if not training.seen:
         training.look(watches, trained)
-    while not training.finished:
-        line = training.epoch(inputs, targets, task)
-        training.history.append(
-            training.validate(line, splits.validation, task)
-        )
-        training.keep_best()
-        trained = replace(trained, network=training.evaluated)
-        training.look(watches, trained)
-        if checkpoint and time.monotonic() - saved >= CHECKPOINT_SECONDS:
-            checkpoints.save(checkpoint, training)
-            saved = time.monotonic()
-        try:
-            yield training.history[-1]
-        except stopping.Stopped:
-            if checkpoint:
+    try:
+        while not training.finished:
+            line = training.epoch(inputs, targets, task)
+            training.history.append(
+                training.validate(line, splits.validation, task)
+            )
+            training.keep_best()
+            trained = replace(trained, network=training.evaluated)
+            training.look(watches, trained)
+            if checkpoint and time.monotonic() - saved >= CHECKPOINT_SECONDS:
                 checkpoints.save(checkpoint, training)
-            raise
+                saved = time.monotonic()
+            yield training.history[-1]
+    except stopping.Stopped:
+        if checkpoint:
+            checkpoints.save(checkpoint, training)
+        raise
     training.take_best()
     trained = replace(trained)  # nothing that a watch computed is up to date
     outcome = Outcome(
@@ -196,19 +197,26 @@ class Training:
         self.diverged: str | None = None
         self.best: dict[str, Any] | None = None  # weights, to stop early
         self.history: list[Epoch] = []
+        self.elsewhere: list[str] = []  # what another machine had
+        self.begun = (0, 0.0, 0.0)  # batches, loss, seconds of this epoch
         self.seen: dict[str, dict[str, NDArray[Any]]] = {}
 
     def epoch(
         self, inputs: torch.Tensor, targets: torch.Tensor, task: Task
     ) -> Epoch:
         """Pass once over the training data, up to a loss that is not finite."""
-        started, total = time.perf_counter(), 0.0
+        started = time.perf_counter()
+        done, total, before = self.begun
         number, size = len(self.history) + 1, self.recipe.batch_size
         factor = self._factor()
         if isinstance(self.network, Transfer):
             self.network.unfreeze((number - 1) / self.recipe.epochs)
         self.network.train()
-        for rows in batches(len(targets), size, self.order, number):
+        order = batches(len(targets), size, self.order, number)
+        for rows in itertools.islice(order, done, None):
+            spent = before + time.perf_counter() - started
+            self.begun = (done, total, spent)
+            stopping.check()
             picked = torch.from_numpy(rows).to(inputs.device)
             # for bytes index_select is ten times faster than indexing
             drawn = inputs.index_select(0, picked)
@@ -223,10 +231,12 @@ class Training:
             )
             loss = self._update(batch, wanted, task, rate)
             total += loss * len(rows)
+            done += 1
             self.average.after_step(self.step / steps)
             if not math.isfinite(loss):
                 self.diverged = f"loss became {loss} at step {self.step}"
                 break
+        self.begun = (0, 0.0, 0.0)
         self.average.after_epoch(number / self.recipe.epochs)
         self.average.refresh(map(self.view, inputs.split(size or len(inputs))))
         return Epoch(
@@ -235,7 +245,7 @@ class Training:
             train_loss=total / len(targets),
             validation_loss=math.nan,
             validation={},
-            seconds=time.perf_counter() - started,
+            seconds=before + time.perf_counter() - started,
         )
 
     @property
@@ -303,6 +313,8 @@ class Training:
     def notes(self) -> dict[str, Any]:
         """Say what a reader of the record could not know otherwise."""
         found: dict[str, Any] = {"precision": self.precision}
+        if self.elsewhere:
+            found["went on elsewhere"] = self.elsewhere
         if self.stepper.parts > 1:
             found["parts of a batch"] = self.stepper.parts
         size = sum(p.numel() for p in self.network.parameters())

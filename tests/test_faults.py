@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from coursework import checkpoints, experiment, paths
+from coursework import checkpoints, experiment, paths, provenance
 from coursework.data.sources import Refused, keep
 from tests.faults import damage
 from tests.faults.scene import cell, essence
@@ -24,6 +24,8 @@ FAULTS = {
     "run in a write of its checkpoint, no space",
     "run in a write of its record, no space",
     "run killed again and again",
+    "extraction in a member, killed",
+    "notebook in a write of its page, killed",
     "malicious pickle",
     *(f"{kind} damaged" for kind in damage.TARGETS),
 }
@@ -87,10 +89,35 @@ def test_a_damaged_state_does_not_drive_a_whole_one_out(
     assert len(parts) == 2 and all(parts)
 
 
-def test_other_threads_on_resume_are_told(left: Path) -> None:
+def test_other_threads_on_resume_are_told_and_recorded(left: Path) -> None:
     torch.set_num_threads(2)
-    with pytest.warns(UserWarning, match=r"'threads': 1.*'threads': 2.*bit"):
-        experiment.execute(cell())
+    told = "threads 1 there, 2 here"
+    with pytest.warns(UserWarning, match=rf"elsewhere \({told}\).*bit by bit"):
+        record = experiment.execute(cell())
+    assert record.notes["went on elsewhere"] == [told]
+
+
+@pytest.mark.parametrize("name", checkpoints.MADE_BY)
+def test_another_version_or_machine_on_resume_is_told_and_recorded(
+    name: str, left: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = provenance.environment()
+    monkeypatch.setattr(
+        provenance, "environment", lambda: {**here, name: "another"}
+    )
+    told = f"{name} {here[name]} there, another here"
+    with pytest.warns(UserWarning, match="bit by bit") as warned:
+        damage.interrupted(after=4)
+    assert told in str(warned[0].message)
+    monkeypatch.setattr(provenance, "environment", lambda: here)
+    with pytest.warns(UserWarning, match="bit by bit"):
+        record = experiment.execute(cell())
+    back = f"{name} another there, {here[name]} here"
+    assert record.notes["went on elsewhere"] == [told, back]
+
+
+def test_a_run_that_goes_on_where_it_was_says_nothing(left: Path) -> None:
+    assert "went on elsewhere" not in experiment.execute(cell()).notes
 
 
 def test_an_archive_without_end_stops_at_the_file_s_size(

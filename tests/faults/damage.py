@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import random
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -16,13 +17,17 @@ from unittest.mock import patch
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from coursework import checkpoints, experiment, paths, records, training
 from coursework.data import download
+from coursework.data.colour_masks import image
 from coursework.data.download import Archive
 from coursework.data.kept import kept
 from coursework.data.sources import File, keep
 from coursework.experiment import Run
+from coursework.launch import notebooks
+from coursework.launch.notebooks import Notebook
 from coursework.records import DamagedRecordError
 from coursework.trial import Epoch
 from tests.faults.scene import Row, cell, essence, folders, same
@@ -102,11 +107,11 @@ class Stopped(Exception):
     """Stands for a kill between two epochs."""
 
 
-def interrupted() -> Path:
-    """Leave the checkpoint of a run that was stopped after three epochs."""
+def interrupted(after: int = 3) -> Path:
+    """Leave the checkpoint of a run that was stopped after some epochs."""
 
     def stop(_: Run, epoch: Epoch) -> None:
-        if epoch.epoch == 3:
+        if epoch.epoch == after:
             raise Stopped
 
     with (
@@ -159,6 +164,55 @@ def remade() -> bool:
     return same(kept(paths.data() / "arrays.npz", lambda: ARRAYS), ARRAYS)
 
 
+def drawn() -> Path:
+    """Leave a picture as it is imported with a set."""
+    path = paths.data() / "picture.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(ARRAYS["inputs"].reshape(20, 30)).save(path)
+    return path
+
+
+def shown() -> Any:
+    """Decode it."""
+    picture = image(paths.data() / "picture.png")
+    return picture.size, picture.tobytes()
+
+
+def notebook() -> Notebook:
+    """Write the source of a notebook."""
+    path = paths.data() / "00_thing.py"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('# %% tags=["parameters"]\nprofile = "quick"\n')
+    return Notebook(path)
+
+
+def executed_by(*arguments: Any) -> str:
+    """Stand for papermill: leave a notebook that was executed."""
+    output = {"output_type": "stream", "name": "stdout", "text": "0.875"}
+    cell: dict[str, Any] = {"cell_type": "code", "source": "print(score)"}
+    cell |= {"metadata": {}}
+    cell |= {"execution_count": 1, "outputs": [output], "id": "a"}
+    node = {"cells": [cell], "metadata": {}, "nbformat": 4}
+    arguments[-1].write_text(json.dumps(node))
+    return ""
+
+
+def published() -> Path:
+    """Leave a notebook's page."""
+    page = paths.data() / "page.ipynb"
+    with patch.object(notebooks, "_papermill", executed_by):
+        notebooks.execute(notebook(), {"profile": "quick"}, "view", page)
+    return page
+
+
+def page_as_made() -> Any:
+    """Take the page, or make it again if it is not what it was."""
+    page = paths.data() / "page.ipynb"
+    if not notebooks.is_fresh(page, notebook(), {"profile": "quick"}):
+        published()
+    return json.loads(page.read_text())["cells"]
+
+
 TARGETS: Mapping[str, Target] = {
     "checkpoint": Target(interrupted, executed, (ValueError,)),
     "record": Target(recorded, executed, (DamagedRecordError,)),
@@ -170,6 +224,8 @@ TARGETS: Mapping[str, Target] = {
     ),
     "data file, fetched again": Target(fetched, lambda: fetched().read_bytes()),
     "kept arrays": Target(stored, remade),
+    "picture": Target(drawn, shown, (ValueError,)),
+    "page": Target(published, page_as_made),
 }
 
 

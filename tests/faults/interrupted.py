@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import random
+import tarfile
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from coursework import experiment, paths
 from coursework.data import download
-from tests.faults.damage import archive
+from coursework.data.archives import extract
+from coursework.data.kept import Arrays, kept
+from tests.faults.damage import archive, page_as_made
 from tests.faults.points import Points, apart, die, fill
 from tests.faults.scene import Row, cell, essence, folders
 
@@ -25,6 +33,33 @@ def fetched() -> Any:
     """Bring a file of a data set from a source on this machine."""
     folder = download.fetch(archive(has_source=True))
     return {file.name: file.read_bytes() for file in folder.glob("*.bin")}
+
+
+def extracted() -> Any:
+    """Keep arrays that are made of an archive's files, unpacked for it."""
+
+    def make() -> Arrays:
+        with tempfile.TemporaryDirectory() as place:
+            packed, folder = Path(place, "packed.tar"), Path(place, "files")
+            with tarfile.open(packed, "w") as package:
+                for number in range(3):
+                    member = tarfile.TarInfo(f"{number}.bin")
+                    member.size = 100
+                    package.addfile(member, io.BytesIO(bytes([number]) * 100))
+            extract(packed, folder)
+            return {
+                path.stem: np.frombuffer(path.read_bytes(), np.uint8)
+                for path in sorted(folder.iterdir())
+            }
+
+    arrays = kept(paths.data() / "unpacked.npz", make)
+    return {name: array.tobytes() for name, array in arrays.items()}
+
+
+def published() -> Any:
+    """Bring a notebook's page up to date."""
+    page_as_made()
+    return page_as_made()
 
 
 def struck(work: Work, points: Points) -> tuple[int, Any]:

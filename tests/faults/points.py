@@ -11,6 +11,7 @@ import io
 import os
 import pickle
 import signal
+import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,7 +21,12 @@ from unittest.mock import patch
 
 from coursework import paths, training
 
-KINDS = {".pt": "checkpoint", ".json": "record", ".npz": "artefact"}
+KINDS = {
+    ".pt": "checkpoint",
+    ".json": "record",
+    ".npz": "artefact",
+    ".ipynb": "page",
+}
 
 
 def die(place: str) -> None:
@@ -93,6 +99,11 @@ class Points:
                     self.around(training.predict, "an evaluation"),
                 ),
                 (paths, "write", self.write),
+                (
+                    tarfile.TarFile,
+                    "extract",
+                    self.around(tarfile.TarFile.extract, "a member"),
+                ),
                 (
                     tempfile,
                     "mkstemp",
