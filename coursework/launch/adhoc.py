@@ -12,6 +12,7 @@ import torch
 from coursework import chain, experiment, records, training
 from coursework.data import sets
 from coursework.data.augment import View
+from coursework.data.download import DataUnavailable
 from coursework.data.folds import fold
 from coursework.data.splits import Loader
 from coursework.experiment import Run
@@ -169,6 +170,8 @@ def _try(name: str, network: Network, shape: tuple[int, int, int]) -> None:
     try:
         with torch.device("meta"), torch.no_grad():
             network().eval()(torch.zeros(1, *shape))
+    except DataUnavailable:
+        raise  # a network whose code comes from a repository
     except RuntimeError as error:
         raise ValueError(
             f"{name} takes no pictures of {shape[-1]} px ({error}); "

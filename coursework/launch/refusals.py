@@ -11,7 +11,7 @@ from coursework.launch.options import Options
 from coursework.recipe import Recipe, at_least
 
 # These decide which other options have a use, so they are judged first.
-DECIDING = ("dataset", "att_type", "side")
+DECIDING = ("dataset", "att_type", "side", "source")
 RECIPE = {
     "epochs": "epochs",
     "lr": "learning_rate",
