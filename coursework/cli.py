@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from tyro.conf import Positional, arg
 
+from coursework import devices, stopping
+from coursework.launch import arguments
 from coursework.launch.options import Options
+from coursework.recipe import at_least
 
 if TYPE_CHECKING:
     from coursework.launch.notebooks import Notebook
@@ -21,6 +26,11 @@ Settings = Annotated[
     tuple[str, ...],
     arg(name="set", metavar="KEY=VALUE", help="notebook parameters to set"),
 ]
+Launcher = Literal["local", "slurm", "shard"]
+Cluster = Annotated[
+    tuple[str, ...],
+    arg(name="slurm", metavar="KEY=VALUE", help="options of sbatch"),
+]
 
 
 def run(
@@ -29,6 +39,9 @@ def run(
     profile: Profile = "quick",
     jobs: int | None = None,
     budget: float | None = None,
+    launcher: Launcher | None = None,
+    shard: str | None = None,
+    cluster: Cluster = (),
     settings: Settings = (),
     stale: bool = False,
     stand_in: bool = False,
@@ -38,20 +51,33 @@ def run(
     Args:
         practicals: Names or numbers, e.g. 01_numpy_mlp or 01; default all.
         profile: How large: seconds, a first look, a night, the reports' own.
-        jobs: Runs side by side; default one a core.
-        budget: Minutes after which no run is started any more.
+        jobs: Runs side by side; default one a GPU of several, or one a core.
+        budget: Minutes for training, what decides a claim and is cheap first;
+            the same command goes on. With slurm, minutes to wait for jobs.
+        launcher: Who trains: a process a run, jobs of SLURM, or a part here.
+        shard: Do part i of n alone, as i/n from 0/n on; leave out the others.
+        cluster: Options of SLURM's sbatch, e.g. partition=gpu time=240.
         settings: Notebook parameters, e.g. --set dataset=digits.
         stale: Train again what was made by other code than today's.
         stand_in: Take the named stand-in for data that can't be reached.
     """
-    from coursework.launch import batch, notebooks  # noqa: PLC0415
+    from coursework.launch import batch, launchers, notebooks  # noqa: PLC0415
 
+    devices.refuse_missing()
+    at_least("jobs", 1 if jobs is None else jobs, 1)
+    at_least("budget", budget or 0, 0)
+    launch = launchers.chosen(launcher, shard, cluster)
     if stale:
         os.environ["COURSEWORK_STALE"] = "1"
     chosen = notebooks.select(practicals)
     parameters = _parameters(chosen, settings, stand_in)
     done = batch.run(
-        chosen, parameters, profile=profile, jobs=jobs, budget=budget
+        chosen,
+        parameters,
+        profile=profile,
+        jobs=jobs,
+        budget=budget,
+        launch=launch,
     )
     for execution in sorted(done.done, key=lambda e: e.name):
         page = batch.page_path(profile, execution.name)
@@ -64,9 +90,89 @@ def run(
             "goes on with them",
             file=sys.stderr,
         )
+    if done.elsewhere:
+        print(f"{len(done.elsewhere)} runs belong to other parts")
     took = ", ".join(f"{k} {v:.0f} s" for k, v in done.seconds.items())
     print(f"{done.trained} runs trained; {took}")
     return done.status
+
+
+def status(
+    practicals: Practicals = (),
+    *,
+    profile: Profile = "quick",
+    jobs: int | None = None,
+    json: bool = False,
+    resubmit: bool = False,
+    launcher: Launcher | None = None,
+    shard: str | None = None,
+    cluster: Cluster = (),
+    settings: Settings = (),
+) -> int:
+    """Say which runs are done, running, queued, failed or missing, and why.
+
+    The exit status is 0 if all are done, else 75.
+
+    Args:
+        practicals: Names or numbers; default all.
+        profile: Which runs.
+        jobs: Runs side by side, for the time left; default one a core.
+        json: Write it for programs.
+        resubmit: Do what nobody is at, by the launcher of --launcher.
+        launcher: As of `coursework run`.
+        shard: As of `coursework run`.
+        cluster: As of `coursework run`.
+        settings: Notebook parameters of the runs.
+    """
+    from coursework.launch import launchers, notebooks  # noqa: PLC0415
+    from coursework.launch import status as look  # noqa: PLC0415
+
+    launch = launchers.chosen(launcher, shard, cluster)
+    chosen = notebooks.select(practicals)
+    parameters = _parameters(chosen, settings, stand_in=False)
+    found = look.look(chosen, parameters, profile, jobs)
+    if resubmit:
+        for run, why in look.resubmit(found, launch, jobs).items():
+            print(f"{run}: FAILED\n{why}", file=sys.stderr)
+        found = look.look(chosen, parameters, profile, jobs)
+    print(found.to_json() if json else found.text())
+    return found.exit_status
+
+
+def bundle(
+    file: Positional[Path],
+    profile: Profile = "full",
+    python: str = "3.12",
+    wheels: Path | None = None,
+) -> int:
+    """Pack all that a machine without network needs to do runs.
+
+    Args:
+        file: The zip archive to write.
+        profile: Whose runs travel along, so that they are not done again.
+        python: Version of Python there.
+        wheels: Folder of wheels to take instead of fetching them.
+    """
+    from coursework.launch import bundle as packing  # noqa: PLC0415
+
+    for line in packing.pack(file, profile, python, wheels):
+        print(line)
+    return 0
+
+
+def collect(path: Positional[Path]) -> int:
+    """Bring the records of another machine into this one's store.
+
+    Args:
+        path: A folder of runs, or an unpacked bundle with one in it.
+    """
+    from coursework.launch import collect as store  # noqa: PLC0415
+
+    refused = 0
+    for finding in store.collect(path):
+        print(finding)
+        refused += finding.what == "REFUSED"
+    return int(refused > 0)
 
 
 def report(profile: Profile = "quick", stand_in: bool = False) -> int:
@@ -80,6 +186,7 @@ def report(profile: Profile = "quick", stand_in: bool = False) -> int:
     from coursework.launch import notebooks  # noqa: PLC0415
     from coursework.launch.report import build_report  # noqa: PLC0415
 
+    devices.refuse_missing()
     times = {}
     started = time.perf_counter()
     if not stand_in:
@@ -169,6 +276,7 @@ def train(options: Annotated[Options, arg(name="")]) -> int:
     A killed training goes on when the same command is given again. With
     --task, do a whole ablation instead.
     """
+    devices.refuse_missing()
     from coursework.launch import adhoc  # noqa: PLC0415
 
     try:
@@ -225,7 +333,10 @@ def doctor() -> int:
 
 
 def main() -> None:
-    """Run the command line; an error is one message and exit status 2."""
+    """Run the command line; an error is one message and exit status 2.
+
+    After SIGTERM or SIGUSR2 the status is 75, and the same command goes on.
+    """
     commands: dict[str, Any] = {
         "run": run,
         "report": report,
@@ -235,15 +346,23 @@ def main() -> None:
         "train": train,
         "verify": verify,
         "doctor": doctor,
+        "status": status,
+        "bundle": bundle,
+        "collect": collect,
     }
     try:
-        sys.exit(
-            tyro.extras.subcommand_cli_from_dict(
-                commands,
-                prog="coursework",
-                description="Run, record and publish the coursework.",
+        with stopping.obeyed():
+            _refuse(commands, sys.argv[1:])
+            sys.exit(
+                tyro.extras.subcommand_cli_from_dict(
+                    commands,
+                    prog="coursework",
+                    description="Run, record and publish the coursework.",
+                )
             )
-        )
+    except stopping.Stopped as stopped:
+        print(f"coursework: {stopped}", file=sys.stderr)
+        sys.exit(stopping.RESUMABLE)
     except (ValueError, LookupError, OSError, RuntimeError) as error:
         if os.environ.get("COURSEWORK_DEBUG"):
             raise
@@ -254,6 +373,23 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+
+
+def _refuse(commands: Mapping[str, Any], words: list[str]) -> None:
+    """Raise ValueError with all that is wrong with a command's options."""
+    if not words or words[0] not in commands or {"-h", "--help"} & {*words}:
+        return
+    train_asked = words[0] == "train"
+    target = Options if train_asked else commands[words[0]]
+    given = arguments.given(target, words[1:])
+    faults = [each.fault for each in given if each.fault]
+    values = {each.argument: each.value for each in given if not each.fault}
+    if train_asked and len(words) > 1 and not words[1].startswith("-"):
+        from coursework.launch import refusals  # noqa: PLC0415
+
+        faults += refusals.faults(Options(practical=words[1], **values))
+    if faults:
+        raise ValueError(arguments.listed(faults))
 
 
 def _parameters(

@@ -220,6 +220,8 @@ def test_parts_on_paper() -> None:
     assert flat.any(0).sum() == 7  # √(16 / 0.3) = 7.3
     tall = random_part(torch.tensor([[1.0], [1], [0], [0]]), 1.0, 8, 8)
     assert tall[0, 0].any(1).sum() == 8  # √(64 / 0.3) = 14.6, cut
+    tiny = random_part(torch.tensor([[1.0], [1], [0], [0]]), 0.001, 8, 8)
+    assert tiny.sum() == 1  # at least a pixel
 
 
 def test_covers_do_not_disturb_others_draws_in_any_batch() -> None:
@@ -242,6 +244,8 @@ def test_noise_and_erasing_do_not_disturb_each_other() -> None:
     gone = erased != floats
     assert torch.equal(both[gone], erased[gone])
     assert torch.equal(both[~gone], noisy[~gone])
+    hit = changed(erased, floats) & changed(noisy, floats)
+    assert 0.15 < hit.float().mean() < 0.35  # each half, on its own
 
 
 def test_covers_are_drawn_anew_in_each_batch() -> None:

@@ -88,6 +88,14 @@ def test_a_longer_tail_keeps_some_of_the_shorter_ones_examples() -> None:
 
 
 @pytest.mark.parametrize("change", [oversampled, undersampled])
+def test_which_are_repeated_or_dropped_is_the_seeds(
+    change: Callable[..., Splits],
+) -> None:
+    first, other = (times(change(data=uneven, seed=s), 21) for s in (0, 1))
+    assert first != other
+
+
+@pytest.mark.parametrize("change", [oversampled, undersampled])
 def test_a_class_without_examples_stays_without(
     change: Callable[..., Splits],
 ) -> None:

@@ -14,6 +14,7 @@ import signal
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,11 @@ def until(condition: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.01)
 
 
+def fresh_workers() -> None:
+    """Let the next pool's workers see this test's environment."""
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+
+
 def fail(seed: int) -> None:
     raise RuntimeError("planted failure")
 
@@ -86,11 +92,24 @@ def meet(seed: int) -> None:
     until(lambda: len(notes("start")) == 2, seconds=0.5)
 
 
+def kill_once(seed: int) -> None:
+    """Be killed in the first attempt alone."""
+    if len(notes("start")) == 1:
+        kill(seed)
+
+
+def gpu(seed: int) -> None:
+    """Say which GPU this process may use, while others do."""
+    note(f"gpu {os.environ['CUDA_VISIBLE_DEVICES']}")
+    until(lambda: len(set(notes("gpu"))) == 2, seconds=20)
+
+
 def work(seed: int) -> None:
     """Do nothing out of the ordinary."""
 
 
-ACTS = {a.__name__: a for a in (work, fail, kill, pause, meet)}
+KINDS = (work, fail, kill, kill_once, gpu, pause, meet)
+ACTS = {a.__name__: a for a in KINDS}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

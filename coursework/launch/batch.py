@@ -1,4 +1,4 @@
-"""Plan → one pool of workers → the notebooks again, until nothing is missing.
+"""Plan → what is missing is trained → the notebooks again, until all is there.
 
 A chain whose later stages depend on earlier winners takes one round a stage;
 a killed or out-of-time batch goes on where it stopped.
@@ -15,9 +15,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from coursework import chain, identity, paths, records
+from coursework import chain, identity, paths, records, stopping
 from coursework.experiment import Run
 from coursework.launch import pool
+from coursework.launch.launchers import Launcher, local
 from coursework.launch.notebooks import (
     Execution,
     Mode,
@@ -35,14 +36,15 @@ class Batch:
     done: list[Execution] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     left: list[Run] = field(default_factory=list)
+    elsewhere: list[Run] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     trained: int = 0
     wanted: list[Run] = field(default_factory=list)
 
     @property
     def status(self) -> int:
-        """Exit status: 1 after a failure, 75 when only time ran out."""
-        return 1 if self.failed else 75 if self.left else 0
+        """Exit status: 1 after a failure, 75 if the same command goes on."""
+        return 1 if self.failed else stopping.RESUMABLE if self.left else 0
 
 
 def page_path(profile: str, name: str) -> Path:
@@ -58,18 +60,20 @@ def run(
     profile: str,
     jobs: int | None = None,
     budget: float | None = None,
+    launch: Launcher = local,
     grids: Collection[str] | None = None,
 ) -> Batch:
     """Bring notebooks up to date for a profile.
 
     ``parameters`` holds what to set besides the profile, by notebook;
-    ``budget`` is in minutes.  With ``grids`` only the runs of these are done,
-    and a notebook that needs more gets no page.
+    ``budget`` is in minutes; ``launch`` does the runs that are missing.  With
+    ``grids`` only the runs of these are done, and a notebook that needs more
+    gets no page.
     """
-    jobs = jobs or os.cpu_count() or 1
     deadline = None if budget is None else time.monotonic() + 60 * budget
     batch, waiting, before = Batch(), list(chosen), None
     while waiting:
+        stopping.check()
         started = time.perf_counter()
         seen = execute_all(
             waiting,
@@ -79,7 +83,7 @@ def run(
             },
             "ask" if before is None else "plan",
             profile,
-            jobs,
+            jobs or os.cpu_count() or 1,
         )
         _add(batch, "notebooks", time.perf_counter() - started)
         batch.done += [e for e in seen if e.status in ("complete", "unchanged")]
@@ -88,16 +92,18 @@ def run(
         planned = [e for e in seen if e.status == "planned"]
         if grids is not None:
             planned = _only(planned, grids)
-        missing = _once([run for e in planned for run in e.missing])
+        missing = once([run for e in planned for run in e.missing])
         if not missing or set(missing) == before:
             batch.failed |= {e.name: "its runs stay missing" for e in planned}
             break
         before = set(missing)
         started = time.perf_counter()
-        report = pool.run_all(list(missing.values()), jobs, deadline)
+        report = launch(list(missing.values()), jobs, deadline)
         _add(batch, "training", time.perf_counter() - started)
-        batch.trained += len(missing) - len(report.failed) - len(report.left)
+        undone = [*report.failed, *report.left, *report.elsewhere]
+        batch.trained += len(missing) - len(undone)
         batch.left += report.left
+        batch.elsewhere += report.elsewhere
         again = _settle(batch, planned, report)
         waiting = [book for book in waiting if book.name in again]
     return batch
@@ -117,9 +123,9 @@ def _only(
 def _settle(
     batch: Batch, planned: Sequence[Execution], report: pool.Report
 ) -> set[str]:
-    """Enter what the pool could not do; name the notebooks that go on."""
+    """Enter what could not be done; name the notebooks that go on."""
     failed = {run.name: (run, why) for run, why in report.failed.items()}
-    late = {run.name for run in report.left}
+    late = {run.name for run in [*report.left, *report.elsewhere]}
     again = set()
     for execution in planned:
         names = {run.name for run in execution.missing}
@@ -158,10 +164,18 @@ def execute_all(
             executions[book.name] = executor.submit(
                 execute, book, parameters[book.name], how, page
             )
-        return [
-            e if isinstance(e, Execution) else e.result()
-            for e in executions.values()
-        ]
+        return [_ended(name, e) for name, e in executions.items()]
+
+
+def _ended(name: str, execution: Execution | Future[Execution]) -> Execution:
+    """Wait for an execution; one that broke off is a failed one."""
+    try:
+        if isinstance(execution, Execution):
+            return execution
+        return execution.result()
+    except Exception as error:  # the others go on
+        told = f"{type(error).__name__}: {error}"
+        return Execution(name, "failed", error=told)
 
 
 def promote(
@@ -211,7 +225,7 @@ def _promote(wanted: Sequence[Run]) -> list[str]:
     ]
 
 
-def _once(runs: Sequence[Run]) -> dict[str, Run]:
+def once(runs: Sequence[Run]) -> dict[str, Run]:
     """Do runs that are the same under several labels once, for all of them."""
     found: dict[str, Run] = {}
     for run in runs:

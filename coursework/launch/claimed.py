@@ -25,7 +25,7 @@ def pages(
     for name in published:
         source = notebooks()[name].path.read_text(encoding="utf-8")
         for number in _shown(source, claims):
-            found[number][name] = _title(name, source)
+            found[number][name] = title(name, source)
     return found
 
 
@@ -100,7 +100,7 @@ def _shown(source: str, claims: Sequence[Claim]) -> list[int]:
     return found
 
 
-def _title(name: str, source: str) -> str:
+def title(name: str, source: str) -> str:
     """Return a notebook's number and title: "1c: What it is made of"."""
     lines = source.splitlines()
     title = next(line for line in lines if line.startswith(TITLE))

@@ -30,6 +30,7 @@ from coursework.recipe import named
 Mode = Literal["ask", "plan", "view"]
 Parameters = Mapping[str, Any]
 GO_ON = "raises-exception"  # papermill then executes the later cells too
+SECRET = re.compile("TOKEN|SECRET|PASSW|API_?KEY|CREDENTIAL", re.IGNORECASE)
 INJECTED = "injected-parameters"
 ADDED = {INJECTED, "papermill-error-cell-tag"}  # cells that papermill adds
 
@@ -117,13 +118,17 @@ def execute(
             return Execution(notebook.name, "planned", wanted, missing)
         if error:
             kept = paths.PROJECT / "_build" / "failed" / part.name
-            paths.write(kept, json.dumps(node, indent=1).encode())
+            content = discreet(json.dumps(node, indent=1))
+            paths.write(kept, content.encode())
             error = f"{error}\nThe partly executed notebook: {kept}"
+            error = discreet(error)
             paths.write(kept.with_suffix(".log"), error.encode())
             return Execution(notebook.name, "failed", wanted, missing, error)
         names = sorted(run.name for run in wanted)
         stamp = _stamp(notebook, parameters, names)
         _tidy(node, {"stamp": stamp, "runs": names})
+        node = json.loads(discreet(json.dumps(node)))
+        node["metadata"]["coursework"]["sha256"] = _content(node)
         paths.write(page, json.dumps(node, indent=1).encode())
     return Execution(notebook.name, "complete", wanted)
 
@@ -150,8 +155,12 @@ def asked(
 def is_fresh(page: Path, notebook: Notebook, parameters: Parameters) -> bool:
     """Tell whether a page was made from what there is now."""
     try:
-        made = json.loads(page.read_text())["metadata"]["coursework"]
-    except (OSError, ValueError, KeyError):
+        node = json.loads(page.read_text())
+        made = node["metadata"]["coursework"]
+        whole = made["sha256"] == _content(node)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    if not whole:
         return False
     now = _stamp(notebook, parameters, made["runs"])
     return bool(made["stamp"] == now)
@@ -231,6 +240,20 @@ def _read(ledger: Path) -> tuple[list[Run], list[Run]]:
         [Run(**run) for grid in grids for run in grid["wanted"]],
         [Run(**run) for grid in grids for run in grid["missing"]],
     )
+
+
+def discreet(text: str) -> str:
+    """Hide tokens that the environment holds, and where the home folder is."""
+    for name, value in os.environ.items():
+        if SECRET.search(name) and len(value) >= 8:
+            for written in (json.dumps(value)[1:-1], value):
+                text = text.replace(written, "***")
+    return re.sub(rf"{re.escape(str(Path.home()))}(?=/)", "~", text)
+
+
+def _content(node: dict[str, Any]) -> str:
+    cells = json.dumps(node["cells"], sort_keys=True)
+    return hashlib.sha256(cells.encode()).hexdigest()
 
 
 def _tidy(node: dict[str, Any], made: dict[str, Any]) -> None:

@@ -14,7 +14,14 @@ import pandas as pd
 from coursework import paths, records, show, stacks
 from coursework.claims import catalogue
 from coursework.data.compose.styles import STYLES
-from coursework.launch import answers, batch, claimed, explorer
+from coursework.launch import (
+    answers,
+    batch,
+    claimed,
+    explorer,
+    gallery,
+    negative,
+)
 from coursework.launch.notebooks import notebooks
 from coursework.records import Record
 from coursework.verdicts import verdict_table
@@ -69,7 +76,9 @@ def evidence_page() -> str:
         "curve, test scores and environment.\n"
     ]
     for grid, profiles in records.grids().items():
-        parts.append(f'\n<a id="{records.slug(grid)}"></a>\n\n## {grid}\n')
+        parts.append(
+            f'\n<a id="{records.slug(grid)}"></a>\n\n## {answers.plain(grid)}\n'
+        )
         for profile in profiles:
             runs = records.evidence(grid, profile)
             file = f"results/{grid}/{profile}.jsonl"
@@ -87,7 +96,10 @@ def _results(runs: Sequence[Record]) -> str:
         score = records.main_score(runs[0])
         return str(show.results(runs, score=score, link=False).data)
     table = show.frame(stacks.summary(runs))
-    return f"{table.data}{show.made_of(runs).data}"
+    # its links are those of a practical's page, one folder down
+    made = show.made_of(runs).data.replace('"../evidence.html#', '"#')
+    made = made.replace('"00_seed', '"practicals/00_seed')
+    return f"{table.data}{made}"
 
 
 def benchmarks_page() -> str:
@@ -167,11 +179,17 @@ OVERVIEWS: Mapping[str, Callable[[], str]] = {
     "explorer.md": explorer.page,
     "answers.md": lambda: answers.page(in_toc()),
     "benchmarks.md": benchmarks_page,
+    "negative.md": negative.page,
     "icon-sets.md": icons_page,
 }
 
 
 def overviews(folder: Path) -> None:
-    """Write the pages that sum up all evidence into a book's folder."""
-    for name, page in OVERVIEWS.items():
-        paths.write(folder / name, page().encode())
+    """Write the pages that sum up all evidence into a book's folder.
+
+    The practicals' pages are there already: the front page shows of each.
+    """
+    made = {name: page() for name, page in OVERVIEWS.items()}
+    made["answers.md"] += gallery.page(folder / "practicals", in_toc())
+    for name, text in made.items():
+        paths.write(folder / name, text.encode())

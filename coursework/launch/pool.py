@@ -5,150 +5,201 @@ So a crash, a full memory or a kill ends one run alone.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import sys
 import time
-import traceback
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any
+from statistics import median
 
-from coursework import identity
-from coursework.experiment import Run, execute
+from coursework import stopping
+from coursework.experiment import Run
+from coursework.launch import journal, workers
 from coursework.progress import Progress
 from coursework.trial import Epoch
 
-# What these modules import at first use, in seconds that each worker would
-# pay again; the fork server pays them once.
-LATE_IMPORTS = {
-    "coursework.training": "torch._dynamo",
-    "coursework.stacked": "torch._dynamo",
-    "coursework.data.digits": "sklearn.datasets",
-    "coursework.data.moons": "sklearn.datasets",
-}
+ATTEMPTS = 3  # of a run whose process was killed; an error would repeat itself
+PAUSE = 1.0  # seconds before the second attempt; twice as long each time after
+GRACE = 10.0  # seconds before the deadline, for workers to keep their state
+TICK = 0.2  # seconds between two looks at the clock
 
 
 @dataclass
 class Report:
-    """What became of a batch: failures by run, and what time did not allow."""
+    """What became of a batch: failures by run, and what is left to do.
+
+    ``elsewhere`` are runs that others are to do, who share the plan.
+    """
 
     failed: dict[Run, str] = field(default_factory=dict)
     left: list[Run] = field(default_factory=list)
+    elsewhere: list[Run] = field(default_factory=list)
+
+
+@dataclass
+class _Task:
+    run: Run
+    attempt: int = 1
+    not_before: float = 0.0
 
 
 @dataclass
 class _Worker:
-    run: Run
+    task: _Task
     process: BaseProcess
     started: float
+    device: str | None
+    asked: bool = False  # to stop
 
 
 def run_all(
-    missing: Sequence[Run], jobs: int, deadline: float | None = None
+    missing: Sequence[Run],
+    jobs: int,
+    deadline: float | None = None,
+    guesses: Mapping[str, float] | None = None,
 ) -> Report:
     """Do runs side by side; each stores its own record.
 
-    ``deadline`` is in seconds of ``time.monotonic``: no run is started that,
-    going by its variant's runs so far, would end after it.
+    ``deadline`` is in seconds of ``time.monotonic``.  No run is started that
+    would end after it, going by its variant's runs so far or by ``guesses``
+    (seconds by run name), unless it would fit into no such batch.  What is
+    under way ``GRACE`` seconds before is asked to keep what it has; so is all
+    when this process is asked to stop.  Runs not done are left.
     """
-    report, waiting = Report(), deque(missing)
-    longest: dict[tuple[str, str], float] = {}
-    workers: dict[Connection, _Worker] = {}
-    context = _context(missing, jobs)
-    with Progress(len(missing)) as progress:
+    pool = _Pool(missing, jobs, deadline, guesses or {})
+    with stopping.noted(), Progress(len(missing)) as progress:
         try:
-            while waiting or workers:
-                while waiting and len(workers) < jobs:
-                    run = waiting.popleft()
-                    guess = longest.get((run.grid, run.variant), 0.0)
-                    ends = time.monotonic() + guess
-                    if deadline is not None and ends > deadline:
-                        report.left.append(run)
-                        continue
-                    pipe, worker = _start(context, run)
-                    workers[pipe] = worker
-                ready = wait(list(workers)) if workers else []
-                for pipe in [p for p in workers if p in ready]:
-                    worker = workers[pipe]
-                    ended = _listen(pipe, worker, progress, report)
-                    if ended:
-                        del workers[pipe]
-                        name = (worker.run.grid, worker.run.variant)
-                        took = time.monotonic() - worker.started
-                        longest[name] = max(longest.get(name, 0.0), took)
+            while pool.tasks or pool.workers:
+                pool.fill()
+                pool.hear(progress)
+                pool.hurry()
         finally:
-            for worker in workers.values():
+            for worker in pool.workers.values():
                 worker.process.terminate()
-    return report
+    return pool.report
 
 
-def _context(runs: Iterable[Run], jobs: int) -> Any:
-    """Share the cores among the workers; import what they need only once.
+class _Pool:
+    """The tasks, the workers that are at some of them, and the report."""
 
-    The variables reach the workers because the fork server starts after.
-    """
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = str(threads)
-    # glibc would hand each large map back to the system and fault it in again
-    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**33))
-    os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**34))
-    context = multiprocessing.get_context("forkserver")
-    modules = identity.modules([run.spec for run in runs])
-    late = {LATE_IMPORTS[name] for name in modules & set(LATE_IMPORTS)}
-    context.set_forkserver_preload(
-        ["coursework.experiment", *sorted(modules | late)]
-    )
-    return context
+    def __init__(
+        self,
+        missing: Sequence[Run],
+        jobs: int,
+        deadline: float | None,
+        guesses: Mapping[str, float],
+    ) -> None:
+        self.jobs, self.deadline, self.guesses = jobs, deadline, guesses
+        self.began = time.monotonic()
+        self.tasks = list(map(_Task, missing))
+        self.workers: dict[Connection, _Worker] = {}
+        self.took: dict[tuple[str, str], float] = {}
+        self.paces: list[float] = []  # times that runs took, in their guesses
+        self.report = Report()
+        self.context = workers.context(missing, jobs)
+        found = workers.gpus()
+        self.devices = found if len(found) > 1 else []
 
+    def fill(self) -> None:
+        """Start what is to be started now, and sort out what is too late."""
+        for task in list(self.tasks):
+            if len(self.workers) >= self.jobs:
+                return
+            if stopping.asked() or self._late(task.run):
+                self.tasks.remove(task)
+                self.report.left.append(task.run)
+            elif task.not_before <= time.monotonic():
+                self.tasks.remove(task)
+                self._start(task)
 
-def _start(context: Any, run: Run) -> tuple[Connection, _Worker]:
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(run, theirs))
-    process.start()
-    theirs.close()  # so that the end of the worker is the end of the pipe
-    return ours, _Worker(run, process, time.monotonic())
+    def _late(self, run: Run) -> bool:
+        if self.deadline is None:
+            return False
+        end, now = self.deadline - GRACE, time.monotonic()
+        guess = self.guesses.get(run.name, 0.0) * median(self.paces or [1.0])
+        guess = self.took.get((run.grid, run.variant), guess)
+        fits = now + guess <= end
+        return now >= end or (not fits and self.began + guess <= end)
 
+    def _start(self, task: _Task) -> None:
+        used = [worker.device for worker in self.workers.values()]
+        device = min(self.devices, key=used.count, default=None)
+        ours, theirs = self.context.Pipe(duplex=False)
+        process = self.context.Process(
+            target=workers.work, args=(task.run, theirs, device)
+        )
+        process.start()
+        theirs.close()  # so that the end of the worker is the end of the pipe
+        self.workers[ours] = _Worker(task, process, time.monotonic(), device)
 
-def _work(run: Run, pipe: Connection) -> None:
-    """Do one run in this process and tell the parent how it goes."""
+    def hear(self, progress: Progress) -> None:
+        """Wait for news, but not past what the clock asks for."""
+        if not self.workers:
+            time.sleep(TICK)
+            return
+        clock = self.deadline is not None or len(self.workers) < self.jobs
+        for pipe in wait(list(self.workers), TICK if clock else None):
+            assert isinstance(pipe, Connection)
+            worker = self.workers[pipe]
+            if self._listen(pipe, worker, progress):
+                del self.workers[pipe]
+                self._time(worker)
 
-    def tell(_: Run, epoch: Epoch) -> None:
-        pipe.send(epoch)
+    def _time(self, worker: _Worker) -> None:
+        run, took = worker.task.run, time.monotonic() - worker.started
+        variant = (run.grid, run.variant)
+        self.took[variant] = max(self.took.get(variant, 0.0), took)
+        if self.guesses.get(run.name):
+            self.paces.append(took / self.guesses[run.name])
 
-    try:
-        execute(run, on_epoch=tell)
-        pipe.send("done")
-    except BrokenPipeError:
-        sys.exit("nobody waits for this run any more")  # the parent is gone
-    except Exception:
-        pipe.send(("failed", traceback.format_exc()))
+    def hurry(self) -> None:
+        """Ask the workers to stop before the deadline; end them at it."""
+        if self.deadline is None:
+            return
+        left = self.deadline - time.monotonic()
+        for worker in self.workers.values():
+            if left <= GRACE and not worker.asked:
+                worker.asked = True
+                worker.process.terminate()
+            if left <= 0:
+                worker.process.kill()
 
-
-def _listen(
-    pipe: Connection, worker: _Worker, progress: Progress, report: Report
-) -> bool:
-    """Take one message; tell whether the worker has ended."""
-    try:
-        message = pipe.recv()
-    except EOFError:
+    def _listen(
+        self, pipe: Connection, worker: _Worker, progress: Progress
+    ) -> bool:
+        """Take one message; tell whether the worker has ended."""
+        run = worker.task.run
+        try:
+            message = pipe.recv()
+        except EOFError:
+            message = None
+        if isinstance(message, Epoch):
+            progress.epoch(run, message)
+            return False
         worker.process.join()
-        report.failed[worker.run] = (
-            f"its process ended with status {worker.process.exitcode} "
+        if message == "done":
+            progress.done(run)
+        elif message == "stopped" or stopping.asked() or worker.asked:
+            self.report.left.append(run)
+        elif message is None:
+            self._killed(worker)
+        else:
+            self.report.failed[run] = message[1]
+        return True
+
+    def _killed(self, worker: _Worker) -> None:
+        """Try again after a while, a few times."""
+        task, status = worker.task, worker.process.exitcode
+        journal.note(task.run, "killed", why=f"status {status}")
+        if task.attempt < ATTEMPTS:
+            pause = PAUSE * 2 ** (task.attempt - 1)
+            later = time.monotonic() + pause
+            self.tasks.append(_Task(task.run, task.attempt + 1, later))
+            return
+        why = (
+            f"its process ended {ATTEMPTS} times, last with status {status} "
             "(-9: killed, often for want of memory); run the command again "
             "to go on, with fewer --jobs if memory is short"
         )
-        return True
-    if isinstance(message, Epoch):
-        progress.epoch(worker.run, message)
-        return False
-    if message == "done":
-        progress.done(worker.run)
-    else:
-        report.failed[worker.run] = message[1]
-    worker.process.join()
-    return True
+        journal.note(task.run, "failed", why=why)
+        self.report.failed[task.run] = why
