@@ -7,6 +7,7 @@ import functools
 import hashlib
 import importlib.metadata
 import importlib.util
+import json
 import os
 import platform
 import re
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from coursework import paths
 
+ORIGIN = "origin.json"
 VERSIONS = ("numpy", "scikit-learn", "scipy", "torch", "torchvision")
 
 
@@ -29,14 +31,28 @@ def environment() -> dict[str, str | int | bool | None]:
         if importlib.util.find_spec(name.replace("scikit-learn", "sklearn"))
     }
     return {
-        "commit": _git("rev-parse", "HEAD"),
-        "modified": bool(_git("status", "--porcelain", "--", "coursework")),
+        **origin(),
         "python": platform.python_version(),
         **versions,
         "device": device(),
         "threads": threads(),
         "system": f"{platform.system()} {platform.machine()}",
     }
+
+
+def origin() -> dict[str, str | bool | None]:
+    """Name the commit of this code, and whether it was modified since.
+
+    Where git's history is not at hand, as in a bundle, it is what a file
+    ``ORIGIN`` beside the package says, if anything.
+    """
+    commit = _git("rev-parse", "HEAD")
+    carried = paths.PROJECT / ORIGIN
+    if commit is None and carried.exists():
+        known: dict[str, str | bool | None] = json.loads(carried.read_text())
+        return known
+    changes = _git("status", "--porcelain", "--", "coursework")
+    return {"commit": commit, "modified": bool(changes)}
 
 
 def threads() -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from coursework import paths, records
+from coursework import paths, provenance, records
 from coursework.experiment import execute
 from coursework.launch import bundle
 from coursework.launch.collect import collect
@@ -108,6 +108,8 @@ def test_a_bare_machine_does_runs_and_they_come_home(
     assert ours.read_bytes() == made.read_bytes()
     record = records.parse(ours.read_bytes(), ours)
     assert all(record.artefact(name) for name in record.artefacts)
+    here = provenance.origin()  # there is no history of git in a bundle
+    assert {name: record.environment[name] for name in here} == here
 
 
 def test_what_is_not_whole_or_is_another_record_stays_out(

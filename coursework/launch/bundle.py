@@ -7,6 +7,7 @@ training and papermill need travels as wheels.
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from coursework import paths, records
+from coursework import paths, provenance, records
 from coursework.data.cifar import CIFAR10_JPEG
 from coursework.data.mnist import ARCHIVE as MNIST
 from coursework.launch import bundled
@@ -71,6 +72,8 @@ def pack(
                 archive.write(source, name, how)
                 packed = archive.getinfo(name).compress_size
                 sizes[name.partition("/")[0]] += packed
+            origin = json.dumps(provenance.origin())
+            archive.writestr(provenance.ORIGIN, origin)
         size = part.stat().st_size
         if size > LIMIT:
             listed = ", ".join(f"{k} {v}" for k, v in sizes.most_common())
