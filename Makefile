@@ -6,7 +6,7 @@ STAMP := $(VENV)/installed
 ARGS ?=
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 
-.PHONY: report test faults book install lock clean
+.PHONY: report test faults book browser pdf install lock clean
 
 report: $(STAMP)  ## run all notebooks (quick) and build the local report
 	$(BIN)/coursework report $(ARGS)
@@ -23,6 +23,13 @@ faults: $(STAMP)  ## kill, damage and fill up whatever a run writes (minutes)
 
 book: $(STAMP)  ## build the published report from results/
 	$(BIN)/jupyter-book build book/ -W --keep-going
+
+browser: $(STAMP)  ## open each page of the built book in Chromium
+	COURSEWORK_BOOK=_build/html $(BIN)/python -m pytest tests/browser $(ARGS)
+
+pdf: book  ## print the book by Chromium: _build/coursework.pdf
+	COURSEWORK_PAGES=ready $(BIN)/jupyter-book build book/ --builder singlehtml -W --keep-going
+	$(BIN)/python book/_ext/pdf.py _build/singlehtml/intro.html _build/coursework.pdf
 
 install: $(STAMP)
 
@@ -41,4 +48,5 @@ lock:  ## compile the locks again (needs uv)
 	.ci/lock
 
 clean:  ## remove the environment and everything built; runs/ stays
-	rm -rf $(VENV) _build book/practicals book/claims.md book/evidence.md book/explorer.md book/answers.md book/benchmarks.md book/icon-sets.md
+	rm -rf $(VENV) _build
+	git clean -fdXq book  # pages are made, and ignored by git

@@ -212,10 +212,11 @@ def _behind(runs: Sequence[Record], link: bool = True) -> str:
     profiles = "/".join(dict.fromkeys(r.profile for r in runs))
     devices = "; ".join(frame["device"].unique())
     dates = sorted(frame["trained"].unique())
+    known = records.grids() if link else {}
     grids = "".join(
         f' · <a href="../evidence.html#{records.slug(grid)}">'
         f"evidence of {escape(grid)}</a>"
-        for grid in dict.fromkeys(r.grid for r in runs if link)
+        for grid in dict.fromkeys(r.grid for r in runs if r.grid in known)
     )
     if link:
         grids += (

@@ -34,7 +34,7 @@ from coursework.recipe import Precision, Recipe, plateau
 from coursework.tasks import SingleLabel, Task
 from coursework.trial import Epoch, Outcome, stream
 
-EVALUATION_BATCH, EVALUATION_VALUES = 1000, 2**22  # pictures, numbers
+EVALUATION_BATCH, EVALUATION_VALUES = 1000, 2**20  # pictures, numbers
 CHECKPOINT_SECONDS = 60.0
 
 
