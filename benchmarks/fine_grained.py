@@ -25,6 +25,7 @@ from coursework import show, stats
 from coursework.data.animals import animals
 from coursework.data.augment import View
 from coursework.data.splits import Split, Splits
+from coursework.features import BATCH as AT_ONCE
 from coursework.features import Untouched
 from coursework.models.pretrained import lite0
 from coursework.models.transfer import Transfer, transfer
@@ -92,9 +93,15 @@ def frozen(build: Build, precision: Precision) -> nn.Module:
 def extract(
     body: nn.Module, split: Split, view: View, precision: Precision
 ) -> Split:
-    """Put features (N, size) in place of the pictures."""
-    inputs = predict(body, split, view, precision)
-    return Split(inputs=inputs, targets=split.targets)
+    """Put features (N, size) in place of the pictures, as ``featured`` does."""
+    rows = np.arange(len(split))
+    parts = [
+        predict(
+            body, split.take(rows[start : start + AT_ONCE]), view, precision
+        )
+        for start in range(0, len(rows), AT_ONCE)
+    ]
+    return Split(inputs=np.concatenate(parts), targets=split.targets)
 
 
 def once(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from coursework import paths, provenance
+from coursework import paths, provenance, ranks
 from coursework.trial import Epoch
 
 if TYPE_CHECKING:
@@ -30,8 +30,11 @@ MADE_BY = ("python", "numpy", "torch", "device", "system")
 def save(path: Path, training: Training) -> None:
     """Store weights, optimiser, position, history and all generators.
 
-    Of the states that were there, the last whole one is kept as well.
+    Of the states that were there, the last whole one is kept as well.  Of
+    several processes that train together, only rank 0 writes.
     """
+    if not ranks.leads():
+        return
     state = {
         "network": training.network.state_dict(),
         "optimiser": training.optimiser.state_dict(),

@@ -42,6 +42,7 @@ def run(
     launcher: Launcher | None = None,
     shard: str | None = None,
     cluster: Cluster = (),
+    per_run: Annotated[int | None, arg(name="devices")] = None,
     settings: Settings = (),
     stale: bool = False,
     stand_in: bool = False,
@@ -57,6 +58,7 @@ def run(
         launcher: Who trains: a process a run, jobs of SLURM, or a part here.
         shard: Do part i of n alone, as i/n from 0/n on; leave out the others.
         cluster: Options of SLURM's sbatch, e.g. partition=gpu time=240.
+        per_run: Devices that share a run, one run after the other.
         settings: Notebook parameters, e.g. --set dataset=digits.
         stale: Train again what was made by other code than today's.
         stand_in: Take the named stand-in for data that can't be reached.
@@ -67,6 +69,10 @@ def run(
     at_least("jobs", 1 if jobs is None else jobs, 1)
     at_least("budget", budget or 0, 0)
     launch = launchers.chosen(launcher, shard, cluster)
+    if per_run is not None:
+        from coursework import distributed  # noqa: PLC0415
+
+        launch = distributed.launcher(per_run)
     if stale:
         os.environ["COURSEWORK_STALE"] = "1"
     chosen = notebooks.select(practicals)

@@ -42,6 +42,7 @@ SEEDS: Mapping[Profile, int] = {
 Grid = Mapping[str, Callable[..., Any]]
 Declare = Callable[[Profile], Grid]
 OnEpoch = Callable[["Run", Epoch], None]
+Epochs = Generator[Epoch, None, Outcome]
 
 
 class MissingRunsError(LookupError):
@@ -128,13 +129,30 @@ def train(missing: Sequence[Run]) -> None:
             progress.done(cell)
 
 
-def execute(cell: Run, *, on_epoch: OnEpoch | None = None) -> Record:
+def begin(cell: Run, **changes: Any) -> Epochs:
+    """Call a trial, with a checkpoint file if it knows how to use one.
+
+    ``changes`` take the place of arguments that the run has.
+    """
+    trial = partial(cell.trial, **changes)
+    if "checkpoint" in inspect.signature(trial).parameters:
+        trial = partial(trial, checkpoint=checkpoint_file(cell))
+    started: Epochs = trial(seed=cell.seed)
+    return started
+
+
+def execute(
+    cell: Run,
+    *,
+    on_epoch: OnEpoch | None = None,
+    start: Callable[[Run], Epochs] = begin,
+) -> Record:
     """Do one run and store its record; a run that is there is not repeated.
 
     One file lock a run: of two processes that want the same run, the second
     waits and then finds the record of the first.  The system drops the lock
     of a killed process.  Asked to stop by a signal, it does so after an epoch
-    and raises :class:`stopping.Stopped`.
+    and raises :class:`stopping.Stopped`.  ``start`` begins the trial.
     """
     lock = paths.runs() / ".locks" / f"{cell.name}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
@@ -146,7 +164,7 @@ def execute(cell: Run, *, on_epoch: OnEpoch | None = None) -> Record:
         cell = _also_seen(cell)
         history: list[dict[str, Any]] = []
         started = time.perf_counter()
-        epochs = _begin(cell)
+        epochs = start(cell)
         while True:
             try:
                 epoch = next(epochs)
@@ -176,15 +194,6 @@ def _also_seen(cell: Run) -> Run:
         return cell
     stored = records.parse(before.read_bytes(), before)
     return replace(cell, spec=identity.united(cell.spec, stored.spec))
-
-
-def _begin(cell: Run) -> Generator[Epoch, None, Outcome]:
-    """Call a trial, with a checkpoint file if it knows how to use one."""
-    trial = cell.trial
-    if "checkpoint" in inspect.signature(trial).parameters:
-        trial = partial(trial, checkpoint=checkpoint_file(cell))
-    started: Generator[Epoch, None, Outcome] = trial(seed=cell.seed)
-    return started
 
 
 def checkpoint_file(cell: Run) -> Path:

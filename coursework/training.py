@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from coursework import checkpoints, stopping
+from coursework import checkpoints, ranks, stopping
 from coursework.averaging import Average
 from coursework.data import augment
 from coursework.data.augment import View
@@ -28,7 +28,7 @@ from coursework.data.mixing import Mix
 from coursework.data.splits import Loader, Split, Splits, batches
 from coursework.devices import pick_device
 from coursework.models.transfer import Transfer
-from coursework.optimisation import Penalty, Stepper
+from coursework.optimisation import Penalty
 from coursework.precision import autocast, choose_precision, prepare
 from coursework.recipe import Precision, Recipe, plateau
 from coursework.tasks import SingleLabel, Task
@@ -189,7 +189,9 @@ class Training:
         self.network, self.recipe, self.view = network, recipe, view
         self.augmentation: Change = Augment()
         self.mix = partial(Mix(), classes=0)
-        self.stepper = Stepper(network, recipe, self.precision, penalty)
+        self.stepper = ranks.make_stepper(
+            network, recipe, self.precision, penalty
+        )
         self.average = Average(network, recipe.average, decay=0.99)
         self.order = stream(seed, "order")
         self.moves = torch.Generator().manual_seed(stream(seed, "shift"))
@@ -315,6 +317,8 @@ class Training:
         found: dict[str, Any] = {"precision": self.precision}
         if self.elsewhere:
             found["went on elsewhere"] = self.elsewhere
+        if ranks.count() > 1:
+            found["processes"] = ranks.count()
         if self.stepper.parts > 1:
             found["parts of a batch"] = self.stepper.parts
         size = sum(p.numel() for p in self.network.parameters())

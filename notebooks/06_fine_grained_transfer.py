@@ -199,9 +199,9 @@ strategies = experiment.run(
 # ## Experiment: how many pictures a class?
 #
 # Heads on kept features, each at three rates; the control's features are those
-# of the same network with random weights.  (`full`, whose
-# classes have more pictures, takes larger numbers; `quick` shows the committed
-# `standard` runs from here on.)
+# of the same network with random weights.  (`full`, whose classes have more
+# pictures, takes larger numbers; `quick` shows the committed `standard` runs
+# from here on.)
 
 # %%
 EACH = {"smoke": (2,), "standard": (1, 2, 3, 4, None)}
@@ -382,7 +382,7 @@ show.figure(
 
 # %%
 show.figure(
-    figures.learning_curves(strategies, "accuracy", unit="validation"),
+    figures.learning_curves(strategies, "accuracy", unit="validation, share"),
     alt="Validation accuracy of each strategy over epochs",
 )
 

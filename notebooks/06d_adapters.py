@@ -186,7 +186,7 @@ show.figure(
 
 # %%
 show.figure(
-    figures.learning_curves(runs, "accuracy", unit="validation"),
+    figures.learning_curves(runs, "accuracy", unit="validation, share"),
     alt="Validation accuracy of each arm over epochs",
 )
 
