@@ -182,24 +182,25 @@ def collect(path: Positional[Path]) -> int:
 
 
 def report(profile: Profile = "quick", stand_in: bool = False) -> int:
-    """Fetch data, run all notebooks and build the local report.
+    """Fetch data, run the book's notebooks and build the local report.
 
     Args:
         profile: How large the runs are.
         stand_in: Take the named stand-in for data that can't be reached.
     """
     from coursework.data import sets  # noqa: PLC0415
-    from coursework.launch import notebooks  # noqa: PLC0415
+    from coursework.launch import notebooks, pages  # noqa: PLC0415
     from coursework.launch.report import build_report  # noqa: PLC0415
 
     devices.refuse_missing()
+    shown = tuple(pages.in_toc())
     times = {}
     started = time.perf_counter()
     if not stand_in:
-        sets.fetch(_wanted_sets(notebooks.select(())))
+        sets.fetch(_wanted_sets(notebooks.select(shown)))
     times["data"] = time.perf_counter() - started
     started = time.perf_counter()
-    status = run(profile=profile, stand_in=stand_in)
+    status = run(shown, profile=profile, stand_in=stand_in)
     times["runs and notebooks"] = time.perf_counter() - started
     if status:
         return status

@@ -415,7 +415,7 @@ show.markdown(
     ResNet-18's runs alone span {spans[0]} points in the first experiment and
     {spans[1]} in R1's setting.  R2's SE-ResNet-18 led its ResNet-18 by 0.38
     points, one run each, and in training mode at that: it never called
-    `eval()` ([pitfalls](02d_zoo_pitfalls)).
+    `eval()` ([pitfalls](02d_zoo_pitfalls.html)).
     """
 )
 
