@@ -30,7 +30,8 @@ from coursework.records import Record
 from coursework.trial import Epoch
 
 TRIAL = "coursework.training:fit"
-RESTARTS = 3  # gloo may lose one to addresses of the processes before
+RESTARTS = 3
+ATTEMPT = "TORCHELASTIC_RESTART_COUNT"
 
 
 def train(run: Run, processes: int) -> Record:
@@ -119,12 +120,20 @@ def _wait(line: list[str], processes: int) -> int:
 def main(file: str) -> None:
     """Do a rank's part of the run in a file."""
     from torch import distributed  # noqa: PLC0415  # only ranks pay for it
+    from torch.distributed.rendezvous import rendezvous  # noqa: PLC0415
 
     run = Run(**json.loads(Path(file).read_text()))
     refuse(run)
     gpu = take_gpu()
-    distributed.init_process_group("nccl" if gpu else "gloo")
-    role = lead if distributed.get_rank() == 0 else follow
+    store, rank, size = next(rendezvous("env://"))
+    # torchrun keeps the addresses of the processes that a restart replaces
+    store = distributed.PrefixStore(  # type: ignore[attr-defined]
+        os.environ[ATTEMPT], store
+    )
+    distributed.init_process_group(
+        "nccl" if gpu else "gloo", store=store, rank=rank, world_size=size
+    )
+    role = lead if rank == 0 else follow
     try:
         role(run)
     except stopping.Stopped:

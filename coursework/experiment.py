@@ -151,8 +151,9 @@ def execute(
 
     One file lock a run: of two processes that want the same run, the second
     waits and then finds the record of the first.  The system drops the lock
-    of a killed process.  Asked to stop by a signal, it does so after an epoch
-    and raises :class:`stopping.Stopped`.  ``start`` begins the trial.
+    of a killed process.  Asked to stop by a signal, it does so after a step
+    or an epoch and raises :class:`stopping.Stopped`.  ``start`` begins the
+    trial.
     """
     lock = paths.runs() / ".locks" / f"{cell.name}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)

@@ -33,17 +33,13 @@ def leads() -> bool:
     return not _together() or distributed.get_rank() == 0
 
 
-def check(device: torch.device) -> None:
-    """Raise Stopped if the process was asked to stop; on all ranks if one was.
+def check(stepper: Stepper) -> None:
+    """Raise Stopped before a step if this process was asked to stop.
 
-    Ranks that stopped after different steps would wait for each other.
+    Of ranks all stop before the same step, if one was asked to: they would
+    wait for each other otherwise.
     """
-    asked = stopping.asked()
-    if _together():
-        word = torch.tensor(asked, dtype=torch.uint8, device=device)
-        distributed.all_reduce(word, distributed.ReduceOp.MAX)
-        asked = bool(word)
-    if asked:
+    if stepper.asked if isinstance(stepper, Ranked) else stopping.asked():
         raise stopping.Stopped
 
 
@@ -73,6 +69,7 @@ class Ranked(Stepper):
 
     wrapped: DistributedDataParallel
     wrapped_for: tuple[bool, ...] = ()
+    asked = False  # whether a rank is to stop
 
     def _accumulate(self, batch: Tensor, targets: Tensor, task: Task) -> float:
         rows, weight = _share(len(batch))
@@ -119,7 +116,7 @@ class Ranked(Stepper):
         """Average the loss and batch norm's running statistics over ranks.
 
         Ranks that judged a network by their own would soon disagree on the
-        rate, or on when to stop.
+        rate, or on when to stop.  Whether one was asked to is told as well.
         """
         running = [
             statistic
@@ -128,12 +125,14 @@ class Ranked(Stepper):
             for statistic in (part.running_mean, part.running_var)
             if statistic is not None
         ]
-        values = torch.cat([loss[None], *running])
+        asked = loss.new_tensor([stopping.asked()])
+        values = torch.cat([loss[None], asked, *running])
         distributed.all_reduce(values)
         values /= count()
-        found = values[1:].split([len(statistic) for statistic in running])
+        found = values[2:].split([len(statistic) for statistic in running])
         for statistic, mean in zip(running, found, strict=True):
             statistic.copy_(mean)
+        self.asked = bool(values[1])
         return float(values[0])
 
 

@@ -218,7 +218,7 @@ class Training:
         for rows in itertools.islice(order, done, None):
             spent = before + time.perf_counter() - started
             self.begun = (done, total, spent)
-            stopping.check()
+            ranks.check(self.stepper)
             picked = torch.from_numpy(rows).to(inputs.device)
             # for bytes index_select is ten times faster than indexing
             drawn = inputs.index_select(0, picked)

@@ -126,10 +126,9 @@ def declare_rates(profile: experiment.Profile) -> experiment.Grid:
     }
 
 
-rest = "evidence" if (profile, dataset) == ("quick", "animals") else profile
 once = dict.fromkeys(experiment.PROFILES, 1)
 tried = experiment.run(
-    "fine-adapter-rates", declare_rates, profile=rest, seeds=once
+    "fine-adapter-rates", declare_rates, profile=profile, seeds=once
 )
 rates = records.rates(tried)
 
@@ -144,7 +143,7 @@ def declare(profile: experiment.Profile) -> experiment.Grid:
     return grid
 
 
-runs = experiment.run("fine-adapters", declare, profile=rest)
+runs = experiment.run("fine-adapters", declare, profile=profile)
 show.banner(profile, runs)
 
 # %%

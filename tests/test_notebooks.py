@@ -188,7 +188,8 @@ def test_all_notebooks_from_plan_to_page(project: Path) -> None:
     settings = cli._parameters(chosen, (), stand_in=True)
     done = batch.run(chosen, settings, profile="smoke", jobs=2)
     assert done.failed == {} and done.left == [] and done.status == 0
-    assert done.trained == len(list(paths.runs().glob("*.json"))) > 0
+    # more where a run is wanted again, to be looked at in another way
+    assert done.trained >= len(list(paths.runs().glob("*.json"))) > 0
     assert sorted(seen.name for seen in done.done) == sorted(SOURCES)
     for name in SOURCES:
         page = batch.page_path("smoke", name)

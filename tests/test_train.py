@@ -476,7 +476,7 @@ def test_a_task_does_the_runs_of_its_stages_alone(
         missing = [c for c in cells if not records.find(c.trial, c.seed)]
         return [Execution(chosen[0].name, "planned", cells, missing)]
 
-    def pool_run(missing: Any, jobs: int, deadline: Any) -> Report:
+    def pool_run(missing: Any, *_: Any) -> Report:
         for run in missing:
             experiment.execute(run)
         return Report()

@@ -277,7 +277,10 @@ def test_a_network_of_timm_has_its_head_found() -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"strategy": "nothing"}, r"'nothing'; accepted: 'head', 'last-stage'"),
+        (
+            {"strategy": "nothing"},
+            r"'nothing'; accepted: 'head', 'first-stage'",
+        ),
         ({"strategy": "attention"}, "has no attention: choose"),
         ({"strategy": "last-stage", "last": 4}, "last is 4; accepted: 1 to 3"),
         ({"strategy": "last-stage", "last": 0}, "last is 0"),
