@@ -79,8 +79,6 @@ show.source(LowRank)
 # three in the same way.
 #
 # ## Experiment
-#
-# (`quick` shows the committed `standard` runs.)
 
 # %%
 ADAPTERS = {"LoRA": "lora", "LoHa": "loha", "IA3": "ia3"}
