@@ -23,6 +23,7 @@ from coursework.trial import Epoch
 LATE_IMPORTS = {
     "coursework.training": "torch._dynamo",
     "coursework.stacked": "torch._dynamo",
+    "coursework.models.pretrained": "coursework.models.timm_ready",
     "coursework.data.digits": "sklearn.datasets",
     "coursework.data.moons": "sklearn.datasets",
 }
