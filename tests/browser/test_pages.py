@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.visits import FORMULAS, Visit
+from tests.browser.visits import Visit
 
 SITE = Path(os.environ["COURSEWORK_BOOK"])
 HEAVIEST = 5_000_000  # bytes at first load
@@ -74,9 +74,7 @@ def test_the_index_leads_to_the_front_page(visit: Visit) -> None:
 def test_it_opens_from_a_folder_without_a_server(
     visit: Visit, name: str
 ) -> None:
-    visit.faults.clear()
-    visit.page.goto((visit.site / name).as_uri())
-    assert visit.page.evaluate(FORMULAS) == []
+    visit.go((visit.site / name).as_uri())
     assert visit.faults == []
     assert visit.page.evaluate(ICON) > 0
     pictures = visit.page.locator("article img.figure")
