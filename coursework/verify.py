@@ -21,11 +21,11 @@ from coursework.data import sets
 from coursework.experiment import EVIDENCE, Run
 from coursework.launch import notebooks
 from coursework.launch.notebooks import Notebook
+from coursework.launch.workers import THREADS
 from coursework.records import DamagedRecordError, Record
 
 TOLERANCE = 0.05  # of a score, where other versions or another machine made it
 MADE_BY = ("python", *provenance.VERSIONS, "device", "threads", "system")
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
