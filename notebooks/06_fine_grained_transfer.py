@@ -309,6 +309,9 @@ show.figure(
     alt="Test pictures, each with the name of its class",
 )
 
+# %%
+show.made_of(groups["head"][:1])
+
 # %% [markdown]
 # ### What R3 counted
 #
@@ -387,7 +390,7 @@ show.figure(
 )
 
 # %%
-show.made_of(strategies)
+show.made_of([*tried, *strategies])
 
 # %% [markdown]
 # ### Features once, or the frozen network in the loop
@@ -420,6 +423,9 @@ show.made_of(curve)
 
 # %%
 show.frame(transfer_data.folds(folded))
+
+# %%
+show.made_of(folded)
 
 # %% [markdown]
 # What such folds allow at best, with as many pictures and classes as R3's
@@ -459,14 +465,19 @@ show.figure(
 )
 
 # %%
+show.made_of(groups["head"])
+
+# %%
 show.markdown(transfer_counts.zeros(groups["head"], classes))
 
 # %% [markdown]
 # ### Where it looks
 #
 # Grad-CAM {cite:p}`selvaraju2017gradcam` of the true class, whatever the
-# network said; the white line is the outline of the animal.  First the head
-# alone, then a network of which more was trained.
+# network said; the white line is the outline of the animal.  A softmax gives
+# the same whatever is added to all its inputs, so the map is of the class's
+# output less the mean of all.  First the head alone, then a network of which
+# more was trained.
 
 # %%
 show.figure(
@@ -497,16 +508,14 @@ show.frame(looking.pointed(pointed)) if pointed else show.markdown(
 )
 
 # %% [markdown]
-# Grad-CAM shows what speaks *for* a class.  A softmax asks only which class has
-# most: a network may name one without anything that speaks for it, by what
-# speaks against the others.  Its map is then empty, dark in the figures, and
-# counts as a miss.
+# Grad-CAM shows what speaks *for* a class, more than for the average one.  Where
+# nothing does, the map is empty, dark in the figures, and counts as a miss.
 
 # %%
 show.markdown(transfer.blank_maps(pointed))
 
 # %%
-show.made_of([*folded, *chosen_sizes, *by_r3])
+show.made_of(strategies)
 
 # %% [markdown]
 # ## Reading
@@ -547,7 +556,6 @@ show.markdown(transfer_data.few_said(curve, rest_classes))
 # - R3's rates are tried on a new head alone, in few steps.  A body that is only
 #   to be nudged asks for less, and longer training would come further with
 #   them.
-# - A map that is mostly empty says little about where a network looks.
 # - The sizes are those of features alone; a network tuned at 448 px might use
 #   them better.  The pictures of each size are drawn at that size.
 #

@@ -129,7 +129,7 @@ show.source(positions.resized)
 # ## Experiment: tuned to other digits
 #
 # Each seed trains its own source network, once for all strategies; all of its
-# weights but the head are copied.  Each strategy's rate is chosen from three,
+# weights but the head are copied.  Each strategy's rate is chosen from four,
 # on validation pictures.  "Added attention" is R3's proposal of one more
 # layer on top of the ViT; adapters learn inside the frozen attention.
 
@@ -140,7 +140,7 @@ SCORED = {"smoke": 20, "quick": 250, "standard": 500}
 EACH = {"smoke": 4, "quick": 16, "standard": 32, "full": 32}
 EPOCHS = {"smoke": 1, "quick": 5, "standard": 20, "full": 20}
 SOURCE_EPOCHS = {"smoke": 1, "quick": 1, "standard": 5, "full": 20}
-LADDER = (0.0003, 0.001, 0.003)
+LADDER = (0.0003, 0.001, 0.003, 0.01)
 RATES = {"smoke": LADDER[1:2], "quick": LADDER[1:2]}
 
 CONVNET = partial(ConvNet, width=39)
@@ -382,6 +382,9 @@ show.figure(
 # %%
 show.frame(networks_compared.lead(data))
 
+# %%
+show.made_of(data)
+
 # %% [markdown]
 # ### Other picture sizes
 
@@ -393,6 +396,9 @@ show.figure(
 
 # %%
 show.frame(networks_compared.falls(trio))
+
+# %%
+show.made_of(sizes)
 
 # %% [markdown]
 # ### Shifted pictures
@@ -415,6 +421,9 @@ show.figure(
 # %%
 show.frame(networks_compared.stays(trio))
 
+# %%
+show.made_of(sizes)
+
 # %% [markdown]
 # ### How far attention reaches
 #
@@ -429,6 +438,9 @@ show.figure(
     alt="Attention distance of each head by block, with even attention as a "
     "dashed line, with and without position embeddings",
 )
+
+# %%
+show.made_of([run for run in sizes if run.variant != "convnet"])
 
 # %% [markdown]
 # ### Where both look
@@ -454,7 +466,7 @@ show.figure(
 show.frame(looking.pointed(pair))
 
 # %%
-show.made_of([*strategies, *data, *sizes])
+show.made_of([run for runs in pair.values() for run in runs])
 
 # %% [markdown]
 # ## Reading
