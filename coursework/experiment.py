@@ -23,7 +23,7 @@ from typing import Any, Literal, get_args
 
 from filelock import FileLock
 
-from coursework import identity, paths, provenance, records, stopping
+from coursework import gpus, identity, paths, provenance, records, stopping
 from coursework.progress import Progress
 from coursework.recipe import named
 from coursework.records import Record
@@ -164,6 +164,7 @@ def execute(
             return done
         cell = _also_seen(cell)
         history: list[dict[str, Any]] = []
+        gpus.forget_memory()
         started = time.perf_counter()
         epochs = start(cell)
         while True:
@@ -317,6 +318,7 @@ def _record(
         seconds=trained,
         examples_per_second=examples / trained,
         peak_memory_bytes=peak,
+        device_memory_bytes=gpus.memory(),
         environment=provenance.environment(),
         created=now.isoformat(timespec="seconds"),
         predictions=None

@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from coursework import identity, paths, stats
+from coursework import gpus, identity, paths, stats
 from coursework.recipe import named
 
 SCHEMA = 1
@@ -41,8 +41,9 @@ class DamagedRecordError(ValueError):
 class Record:
     """One finished run: what was asked, what came out, who made it.
 
-    ``seconds`` is the time spent training.  ``source`` is the digest of the
-    code involved.  ``artefacts`` maps file names to SHA-256 digests.
+    ``seconds`` is the time spent training.  Memory is the most that was used:
+    the process's, and what tensors held on a GPU.  ``source`` is the digest of
+    the code involved.  ``artefacts`` maps file names to SHA-256 digests.
     """
 
     grid: str
@@ -66,12 +67,22 @@ class Record:
     diverged: str | None = None
     artefacts: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
+    device_memory_bytes: int | None = None
     schema: int = SCHEMA
 
     @property
     def name(self) -> str:
         """Name of the run, unique over all grids."""
         return run_name(self.key, self.seed, self.profile)
+
+    @property
+    def share_of_peak(self) -> float | None:
+        """Which share of the GPU's peak training used; None if unknown."""
+        return gpus.share_of_peak(
+            self.multiply_adds,
+            self.examples_per_second,
+            str(self.environment["device"]),
+        )
 
     def to_json(self) -> str:
         """Write the record as one line; what is not finite becomes null.

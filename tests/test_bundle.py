@@ -72,7 +72,11 @@ def test_a_bare_machine_does_runs_and_they_come_home(
     python = bare(tmp_path / "bare")
     home = tmp_path / "home"
     home.mkdir()
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(home)}
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(home),
+        "COURSEWORK_DEVICE": "cpu",
+    }
 
     def there(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -99,6 +103,8 @@ def test_a_bare_machine_does_runs_and_they_come_home(
     notebook.write_text(source)
     script = there(str(notebook))
     assert script.returncode == 0, script.stderr
+    gpu = there(str(packed / "benchmarks" / "gpu" / "__main__.py"))
+    assert gpu.returncode == 2 and "none is here" in gpu.stderr
     assert not list(home.iterdir())  # nothing was written outside
     found = list(collect(packed))
     assert {each.what for each in found} == {"new"} and len(found) > 1

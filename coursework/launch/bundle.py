@@ -151,7 +151,7 @@ def _contents(wheels: Path, profile: str) -> Iterator[tuple[Path, str]]:
 
 
 def _code() -> Iterator[Path]:
-    for folder in ("coursework", "notebooks"):
+    for folder in ("coursework", "notebooks", "benchmarks"):
         for path in sorted((paths.PROJECT / folder).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
                 yield path

@@ -153,14 +153,17 @@ def _row(
 def costs(runs: Sequence[Record], *, baseline: str) -> pd.DataFrame:
     """Set what arms cost side by side, differences to a baseline's.
 
-    Speed and memory are medians over seeds.
+    Speed and memory are medians over seeds; memory is the GPU's where there
+    was one.
     """
     arms = grouped(runs)
     base = named(arms, baseline, "baseline")[0]
     rows = []
     for name, group in arms.items():
         speeds = [run.examples_per_second for run in group]
-        memory = np.median([run.peak_memory_bytes for run in group]) / 2**20
+        memory = np.median(
+            [run.device_memory_bytes or run.peak_memory_bytes for run in group]
+        )
         more = group[0].multiply_adds / base.multiply_adds - 1
         rows.append(
             {
@@ -170,7 +173,7 @@ def costs(runs: Sequence[Record], *, baseline: str) -> pd.DataFrame:
                 "multiply-adds": group[0].multiply_adds,
                 "added, %": f"{100 * more:+.2f}",
                 "pictures a second": f"{np.median(speeds):,.0f}",
-                "peak memory, MiB": f"{memory:,.0f}",
+                "peak memory, MiB": f"{memory / 2**20:,.0f}",
                 "n": len(group),
             }
         )

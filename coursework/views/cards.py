@@ -25,19 +25,24 @@ def models(runs: Sequence[Record]) -> dict[str, Callable[[], nn.Module]]:
 
 
 def pace(runs: Sequence[Record]) -> pd.DataFrame:
-    """Set pictures a second beside multiply-adds: medians over seeds."""
+    """Set pictures a second beside multiply-adds: medians over seeds.
+
+    Of GPUs whose peak is known, with the share of it that training used.
+    """
     rows = []
     for variant, group in grouped(runs).items():
         speed = float(np.median([run.examples_per_second for run in group]))
         work = group[0].multiply_adds
-        rows.append(
-            {
-                "network": variant,
-                "multiply-adds a picture": f"{work:,}",
-                "pictures a second": f"{speed:,.0f}",
-                "picoseconds a multiply-add": f"{1e12 / (speed * work):,.0f}",
-            }
-        )
+        row = {
+            "network": variant,
+            "multiply-adds a picture": f"{work:,}",
+            "pictures a second": f"{speed:,.0f}",
+            "picoseconds a multiply-add": f"{1e12 / (speed * work):,.0f}",
+        }
+        shares = [s for run in group if (s := run.share_of_peak) is not None]
+        if shares:
+            row["of the peak, %"] = f"{100 * np.median(shares):.1f}"
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
