@@ -9,13 +9,13 @@ from coursework.claims import (
     best_evidence,
     decide,
     fine_grained,
+    generated,
     mnist_zoo,
     numpy_mlp,
     residual,
     tiny_voc,
     tricks,
     triplet,
-    untested,
 )
 
 CLAIMS: tuple[Claim, ...] = (
@@ -26,8 +26,8 @@ CLAIMS: tuple[Claim, ...] = (
     *tiny_voc.CLAIMS,
     *fine_grained.CLAIMS,
     *tricks.CLAIMS,
+    *generated.CLAIMS,
     *triplet.CLAIMS,
-    *untested.CLAIMS,
 )
 
 
