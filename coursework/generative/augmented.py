@@ -23,7 +23,7 @@ from coursework.trial import Epoch, Outcome, stream
 
 Source = Literal["none", "generated", "augmented"]
 Pictures = NDArray[np.uint8]
-FEW_SHOT = Gan(steps=600, shift=2)
+FEW_SHOT = Gan(steps=600, shift=2, learning_rate=1e-3)
 MILD = Augment(rotate=15, crop=0.75, probability=1.0)  # a digit stays one
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from coursework.devices import pick_device
-from coursework.generative.learner import Learner, average
+from coursework.generative.learner import LEAST_RATE, Learner, average
 from coursework.models import diffusion
 from coursework.models.diffusion import ScheduleName, UNet
 from coursework.recipe import at_least, cosine
@@ -39,7 +39,9 @@ class Diffusion:
         """Refuse values that no training could mean."""
         at_least("reports", self.reports, 1)
         at_least("steps", self.steps, self.reports)
-        at_least("leaps", self.leaps, 1)
+        for name in ("batch_size", "levels", "leaps"):
+            at_least(name, getattr(self, name), 1)
+        at_least("learning_rate", self.learning_rate, LEAST_RATE)
         at_least("times", self.times, self.leaps)
 
     def learner(self, shape: tuple[int, ...], classes: int) -> Denoising:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from coursework.data import augment
 from coursework.devices import pick_device
-from coursework.generative.learner import Learner
+from coursework.generative.learner import LEAST_RATE, Learner
 from coursework.models.dcgan import (
     Conditioning,
     Discriminator,
@@ -47,7 +47,13 @@ class Gan:
         """Refuse values that no training could mean."""
         at_least("reports", self.reports, 1)
         at_least("steps", self.steps, self.reports)
-        at_least("every", self.every, 1)
+        for name in ("batch_size", "latent", "width", "every"):
+            at_least(name, getattr(self, name), 1)
+        at_least("shift", self.shift, 0)
+        at_least("learning_rate", self.learning_rate, LEAST_RATE)
+        for name in ("momentum", "real", "drawn"):
+            if not 0 <= (value := getattr(self, name)) <= 1:
+                raise ValueError(f"{name} is {value}; accepted: [0, 1]")
 
     def learner(self, shape: tuple[int, ...], classes: int) -> Adversaries:
         """Build both networks for square pictures of shape (C, H, W)."""

@@ -24,6 +24,7 @@ from coursework.trial import Epoch, stream
 DRAWN_AT_ONCE = 250
 JUDGED = 500  # validation pictures a report
 FRAME_CLASSES, FRAME_ROWS = 10, 4
+LEAST_RATE = 1e-9  # below, nothing is learnt
 
 
 class Method(Protocol):
@@ -110,9 +111,19 @@ class Learner(ABC):
 
 
 def make(method: Method, splits: Splits, seed: int) -> Learner:
-    """Build a learner for a set's pictures, weights drawn from the seed."""
+    """Build a learner for a set's pictures, weights drawn from the seed.
+
+    Raises ValueError for a set whose examples have several classes, or are no
+    square pictures.
+    """
     torch.manual_seed(stream(seed, "init"))
     shape = splits.train.inputs.shape[1:]
+    if splits.train.targets.ndim != 1 or shape[-1:] != shape[-2:-1]:
+        raise ValueError(
+            f"examples of {splits.name} have shape {shape} and targets "
+            f"{splits.train.targets.shape[1:] or 'of one class'}; accepted are "
+            "square pictures of one class each, as those of mnist"
+        )
     whole = (1, *shape) if len(shape) == 2 else shape
     return method.learner(whole, len(splits.classes))
 

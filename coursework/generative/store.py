@@ -70,8 +70,7 @@ def trained(method: Gan | Diffusion, splits: Splits, seed: int) -> Learner:
 
     All runs with the same pictures, settings and seed share one.
     """
-    told = repr((splits.info().sha256, method, seed))
-    name = hashlib.sha256(told.encode()).hexdigest()[:16]
+    name = _name(method, splits, seed)
 
     def train() -> Mapping[str, NDArray[np.uint8]]:
         learner = make(method, splits, seed)
@@ -84,14 +83,24 @@ def trained(method: Gan | Diffusion, splits: Splits, seed: int) -> Learner:
     return unpacked(found["content"].tobytes()).learner
 
 
+def _name(method: Gan | Diffusion, splits: Splits, seed: int) -> str:
+    told = repr((splits.info().sha256, method, seed))
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
 def train(
     method: Gan | Diffusion, data: Loader, path: Path, seed: int
 ) -> Generator[Epoch, None, None]:
-    """Train, yield the history, and keep all networks in a file."""
+    """Train, yield the history, and keep all networks in a file.
+
+    A killed training goes on, if it is asked for again with all the same.
+    """
     splits = data()
+    checkpoint = path.with_name(f"{path.name}.{_name(method, splits, seed)}")
     learner = make(method, splits, seed)
-    yield from learn(learner, method, splits, seed)
+    yield from learn(learner, method, splits, seed, checkpoint)
     paths.write(path, packed(learner, method, splits))
+    checkpoint.unlink(missing_ok=True)
 
 
 def generate(
