@@ -248,10 +248,10 @@ def _evidence(
 ) -> list[Record]:
     gaps = []
     for profile in EVIDENCE:
-        if not records.evidence_file(grid, profile).exists():
+        wanted = _cells(grid, declare, profile, seeds)
+        if wanted and not records.evidence_file(grid, profile).exists():
             gaps.append(f"{profile}: none committed")
             continue
-        wanted = _cells(grid, declare, profile, seeds)
         found = [_find(cell, evidence=True) for cell in wanted]
         if all(found):
             _note(grid, wanted, [])

@@ -144,6 +144,9 @@ pd.DataFrame(
     index=pd.Index(sizes, name="seeds"),
 ).map("{:.1%}".format)
 
+# %%
+show.made_of(runs)
+
 # %% [markdown]
 # The bootstrap resamples what little it has, and its interval comes out too
 # short.  Rank tests have another limit: the smallest two-sided *p* that

@@ -232,6 +232,9 @@ show.figure(
 by_arm = records.grouped(runs)
 activations.films([run for arm in ARMS for run in by_arm[arm]])
 
+# %%
+show.made_of([run for arm in ARMS for run in by_arm[arm]])
+
 # %% [markdown]
 # ### Why some do not fit
 #
@@ -246,6 +249,9 @@ show.figure(
     alt="Gradient norm of the first layer over the steps for sigmoid, 1/x, "
     "tan, sign and straight-through sign",
 )
+
+# %%
+show.made_of(runs)
 
 # %%
 each = records.grouped(stacks.networks(runs))

@@ -148,6 +148,9 @@ late = records.rises(runs, after=quarter)
 show.frame(late)
 
 # %%
+show.made_of(runs)
+
+# %%
 woken = (late["came alive"] != "–").sum()
 lost = [run.scores["accuracy"] for run, n in zip(runs, dead, strict=True) if n]
 gap = 100 * (sum(live) / len(live) - max(lost)) if live and lost else None

@@ -348,6 +348,9 @@ show.figure(
     "predicted, with first weights that do not suit",
 )
 
+# %%
+show.made_of([run for run in layers if run.variant in (*suited, *careless)])
+
 # %% [markdown]
 # ### What becomes of the gradient, and of units
 #

@@ -317,6 +317,9 @@ show.figure(
     alt="Validation accuracy over epochs for each network",
 )
 
+# %%
+show.made_of(zoo)
+
 # %% [markdown]
 # ### The digits, before and after resizing
 #
@@ -330,6 +333,9 @@ show.figure(
     alt="Six test digits at 28 pixels and as resized for the networks",
 )
 
+# %%
+show.made_of(zoo[:1])
+
 # %% [markdown]
 # ### Each network: summary, confusion, errors
 #
@@ -341,6 +347,9 @@ show.figure(
 side = SIDE[zoo[0].profile]
 cards.networks(zoo, (1, side, side))
 
+# %%
+show.made_of(zoo)
+
 # %% [markdown]
 # ### Traits
 #
@@ -349,6 +358,9 @@ cards.networks(zoo, (1, side, side))
 
 # %%
 show.frame(outline.traits(cards.models(zoo), (1, side, side)))
+
+# %%
+show.made_of(zoo)
 
 # %% [markdown]
 # ### Is SE-ResNet-18 the best?

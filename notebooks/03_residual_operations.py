@@ -310,6 +310,9 @@ show.figure(
     "operation",
 )
 
+# %%
+show.made_of(operations)
+
 # %% [markdown]
 # ### Depth
 

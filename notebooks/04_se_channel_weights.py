@@ -192,6 +192,9 @@ show.figure(
     "of replacement",
 )
 
+# %%
+show.made_of([run for group in gated.values() for run in group])
+
 # %% [markdown]
 # ### Range and gain, seed by seed
 #
@@ -201,6 +204,9 @@ show.figure(
 
 # %%
 show.frame(gating.range_against_gain(groups))
+
+# %%
+show.made_of(runs)
 
 # %% [markdown]
 # ## Reading

@@ -255,6 +255,9 @@ show.figure(
     alt="How many training pictures show two classes together",
 )
 
+# %%
+show.made_of(heads[:1])
+
 # %% [markdown]
 # ### From scratch
 #
@@ -284,6 +287,9 @@ show.results(heads, score="mAP")
 # %%
 show.frame(multilabel.beside_majority(groups))
 
+# %%
+show.made_of([*chosen, *heads])
+
 # %% [markdown]
 # ### By class
 #
@@ -303,6 +309,9 @@ show.figure(
     "equal F1",
 )
 
+# %%
+show.made_of([*chosen, *heads])
+
 # %% [markdown]
 # ### Can the probabilities be believed?
 
@@ -313,6 +322,9 @@ show.figure(
     "for each network",
 )
 
+# %%
+show.made_of([*chosen, *heads])
+
 # %% [markdown]
 # ### The worst mistakes
 
@@ -321,6 +333,9 @@ show.figure(
     multilabel_pictures.worst(heads[0]),
     alt="Test pictures that the network on frozen features got most wrong",
 )
+
+# %%
+show.made_of(heads[:1])
 
 # %% [markdown]
 # ### Where it looks

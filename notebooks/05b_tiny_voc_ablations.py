@@ -271,6 +271,9 @@ show.claims("05b_tiny_voc_ablations")
 # %%
 show.frame(multilabel.after_lowest_loss(records.grouped(remedies)))
 
+# %%
+show.made_of(remedies)
+
 # %% [markdown]
 # A network may grow surer of what it gets wrong, which costs loss, while it
 # puts more pictures in the right order, which is all that average precision

@@ -497,9 +497,60 @@ show.markdown(networks_compared.told(arms, "ViT, all", "convnet, all"))
 #
 # ## Exercises
 #
-# 1. Tune on 8 pictures a class: one number of `EACH`.  Which strategies change
-#    places?
+# 1. Tune on 8 pictures a class: one number of `EACH`. Which strategies change
+#    places, and does the ViT's attention alone still do as well as tuning all
+#    of it? (Checked, from your runs.)
+#
+#    <details><summary>Solution</summary>
+#
+#    Your runs decide. Look first which places were certain before, and expect
+#    wider intervals than there were. A profile that tries several rates chooses
+#    anew for so few pictures; with a single rate, part of what changes may be
+#    that it suits one strategy no longer.
+#
+#    </details>
+#
 # 2. Let `OLD` be the even digits and `NEW` the odd ones.
-# 3. Give "ViT, one block" `"last": 2`, so that it trains about half of the ViT.
-# 4. Add `shift=2` to `recipe`: do shifted pictures in training make up for what
-#    attention does not know?
+#
+#    <details><summary>Solution</summary>
+#
+#    Even digits are no other kind of thing than those below 5, so the order of
+#    the strategies should stay where its intervals are apart. An order that
+#    turns was about which digits are alike (3 and 8, say), not about what
+#    transfers.
+#
+#    </details>
+#
+# 3. Give "ViT, one block" `"last": 2`. Which share of the ViT's parameters
+#    trains then? (Checked.)
+#
+#    <details><summary>Solution</summary>
+#
+#    Two of four blocks, the norm behind them and the head: about half. The
+#    table of what R3 compared says how much less that report trained of its
+#    ViT.
+#
+#    </details>
+#
+# 4. Add `shift=2` to `recipe`, and `profile=profile` to the runs from scratch.
+#    Do shifted pictures in training make up for what attention does not know?
+#
+#    <details><summary>Solution</summary>
+#
+#    Compare the tables of shifted pictures. Training on shifts teaches an
+#    answer that stays, so both should lose less; it can't make a token move by
+#    less than its patch, so the first panel, which asks for features that move
+#    along, has no reason to change as much.
+#
+#    </details>
+#
+# Checks take your answer in place of `None` and say what is right about it, or
+# not.
+
+# %%
+from coursework.checks import compared, tuned_share
+
+compared(None, strategies, arm="ViT, attention", baseline="ViT, all")
+
+# %%
+tuned_share(None)

@@ -178,6 +178,9 @@ show.markdown(f"Data of this page: **{runs[0].data['name']}**.")
 # %%
 show.frame(resources.costs(arms, "bfloat16"))
 
+# %%
+show.made_of(runs)
+
 # %% [markdown]
 # ### Accuracy
 #
@@ -246,6 +249,45 @@ show.markdown(
 # ## Exercises
 #
 # 1. Multiply the rate with the batch itself, not with its root: drop
-#    `math.sqrt`.  Which sizes fail?
-# 2. Take `floats.underflow(2.0**30)`.  What happens, and why only in float16?
-# 3. Train the arm "head" in float32.  Why does precision save less there?
+#    `math.sqrt`, and ask for `profile=profile` in `run`. Which sizes fail?
+#
+#    <details><summary>Solution</summary>
+#
+#    The largest is the one to watch: its rate is several times that of the
+#    root, and the smallest batch's is half. The rule with the batch itself
+#    was made for plain gradient descent, where the gradient's size is part of
+#    a step. AdamW divides by that size, so its steps are as long as the rate
+#    says, however large the batch.
+#
+#    </details>
+#
+# 2. Take `floats.underflow(2.0**30)`. What happens, and why only in float16?
+#    Which is the largest power of two that still helps? (Checked.)
+#
+#    <details><summary>Solution</summary>
+#
+#    The gradient becomes infinite. The backward pass reaches float16 with the
+#    scaled gradient of the output, and that is larger than float16's largest
+#    number; float32 and bfloat16 have eight bits for the exponent, float16
+#    five. `GradScaler` would skip this step and halve the scale.
+#
+#    </details>
+#
+# 3. Train the arm "head" in float32. Why does precision save less there?
+#
+#    <details><summary>Solution</summary>
+#
+#    What bfloat16 halves is what a step keeps, and a frozen body keeps
+#    nothing: of the whole network only what the head was given is left to be
+#    halved. Time is another matter: the forward pass goes through the body
+#    all the same.
+#
+#    </details>
+#
+# A check takes your answer in place of `None` and says what is right about it,
+# or not.
+
+# %%
+from coursework import checks
+
+checks.largest_scale(None)

@@ -490,6 +490,9 @@ STAGES = {
 show.frame(ablations.stages(STAGES))
 
 # %%
+show.made_of([run for runs in STAGES.values() for run in runs])
+
+# %%
 show.results(worth, baseline="paper's")
 
 # %% [markdown]
@@ -510,6 +513,9 @@ show.figure(
     alt="Validation loss over epochs, every arm of both comparisons",
 )
 
+# %%
+show.made_of(every)
+
 # %% [markdown]
 # ### After one and two epochs
 #
@@ -519,6 +525,9 @@ show.figure(
 
 # %%
 show.frame(ablations.demo(every))
+
+# %%
+show.made_of(every)
 
 # %% [markdown]
 # ## Reading

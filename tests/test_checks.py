@@ -16,6 +16,7 @@ import pytest
 
 from coursework import checks
 from coursework.checks import Reply
+from coursework.data.splits import Split, Splits
 from tests.trials import planted
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
@@ -53,6 +54,17 @@ GATED = [
         arrays=lambda name: {"by_class_0": LAST[::-1], "by_class_1": LAST}
     )
 ]
+
+# Classes of five, three and four training examples.
+TARGETS = np.repeat([0, 1, 2], [5, 3, 4])
+PART = Split(inputs=np.zeros((12, 2), np.float32), targets=TARGETS)
+SHARED_OUT = Splits(
+    name="planted",
+    train=PART,
+    validation=PART,
+    test=PART,
+    classes=tuple("abc"),
+)
 
 
 def squared_hinge(scores: Any, targets: Any) -> tuple[float, Any]:
@@ -106,22 +118,37 @@ CASES = {
         [{"log-softmax", "subtract the mean"}],
         [set(), {"log-softmax"}, {"softmax", "log-softmax"}],
     ),
+    "largest_scale": Case([29], [16, 30, 28]),  # 2**29 / 10,000 < 65,504
+    "lora_weights": Case([32 * 80 + 32 * 480], [80 * 480, 32 * 80]),
+    # 17 convolutions in a row, 3 on shortcuts, a dense layer
+    "loop_counts": Case([17 + 3 + 1], [1, 18, 20, 62]),
+    "majority_of_five": Case(
+        [10 * 0.6**3 * 0.4**2 + 5 * 0.6**4 * 0.4 + 0.6**5],
+        [0.6, 1 - 0.4**5, 0.6**5],
+    ),
     "mean_of_five": Case([1 / math.sqrt(5)], [0.2, 1, math.sqrt(5)]),
+    "most_folds": Case([3], [2, 1, 4], (lambda: SHARED_OUT,)),
     "opening_class": Case([2], [0, 1, 7], (GATED,)),
     "query_factor": Case([4], [1, 0.25, 16, 2]),
     "rezero_at_one": Case(["add"], ["subtract", "none", "layer-scale"]),
     "shared_gate": Case([1 / 1024], [0.5, 1, 1024]),
     "silu_variance": Case([4], [2, 1, 0.5, 16]),
+    "smoothed_gap": Case(
+        [math.log(0.91 / 0.01)], [math.log(9), 4.4, 4.7, 0, 20]
+    ),
     "squared_hinge": Case(
         [squared_hinge], [without_the_two, summed, one_row, loss_alone, len]
     ),
     "steps_to": Case([4, 3, 5], [1, 7, 0.8], (CURVES,)),
     "tokens": Case([8 * 8 + 1], [64, 17, 16]),
+    # two blocks of 33,472 numbers, a norm of 128 and a head of 325, of 138,693
+    "tuned_share": Case([0.486, 0.5], [0.25, 1, 0.4]),
     "underivable": Case(
         ["silu", "sine", "absolute value"],
         ["sigmoid", "tanh", "relu", "leaky relu", "elu", "softplus"],
     ),
     "unmoved_scores": Case([{"mAP"}, ["mAP"]], [{"macro-f1"}, set()]),
+    "unsure_verdict": Case([0.9 / 2], [0.5, 0.9, 0, 1, -1]),
 }
 
 

@@ -4,6 +4,7 @@ A check computes what is right, on its own or from the runs that it is given;
 it stores no answer.  None raises for an answer, whatever it is.
 """
 
+from coursework.checks.generated import unsure_verdict
 from coursework.checks.networks import (
     balancing_weight,
     cifar_stem,
@@ -26,6 +27,17 @@ from coursework.checks.numbers import (
 )
 from coursework.checks.reply import CHECKS, Reply
 from coursework.checks.runs import compared, opening_class, steps_to
+from coursework.checks.transfer import (
+    largest_scale,
+    lora_weights,
+    most_folds,
+    tuned_share,
+)
+from coursework.checks.tricks import (
+    loop_counts,
+    majority_of_five,
+    smoothed_gap,
+)
 
 __all__ = [
     "CHECKS",
@@ -38,15 +50,23 @@ __all__ = [
     "equal_steps",
     "gate_parameters",
     "harmless_layers",
+    "largest_scale",
+    "loop_counts",
+    "lora_weights",
+    "majority_of_five",
     "mean_of_five",
+    "most_folds",
     "opening_class",
     "query_factor",
     "rezero_at_one",
     "shared_gate",
     "silu_variance",
+    "smoothed_gap",
     "squared_hinge",
     "steps_to",
     "tokens",
+    "tuned_share",
     "underivable",
     "unmoved_scores",
+    "unsure_verdict",
 ]

@@ -21,7 +21,7 @@ from coursework.data.compose import styles
 from coursework.data.compose.animal_names import CLASSES, meanings
 from coursework.data.compose.backgrounds import background
 from coursework.data.compose.icons import Cutout, draw, shuffled, svg, trimmed
-from coursework.data.compose.layers import Place, layer, over
+from coursework.data.compose.layers import anywhere, layer, over
 from coursework.data.compose.store import stored
 from coursework.data.download import read
 from coursework.data.kept import Arrays
@@ -107,16 +107,7 @@ def picture(
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Compose a view of a drawing, (3, side, side), and where it covers it."""
     rng = np.random.default_rng(stream(view, f"animals/{split}/{cutout.key}"))
-    size = rng.uniform(0.55, 0.95)
-    x, y = rng.uniform(size / 2 - 0.05, 1.05 - size / 2, 2)
-    place = Place(
-        x=x,
-        y=y,
-        size=size,
-        angle=rng.uniform(-0.25, 0.25),
-        mirrored=rng.random() < 0.5,
-    )
-    thing = layer(cutout.pixels, place, side)
+    thing = layer(cutout.pixels, anywhere(rng), side)
     whole = over(thing, background(rng, side, split))
     pixels = (255 * whole.clip(0, 1)).round().astype(np.uint8)
     return pixels.transpose(2, 0, 1), thing[..., 3] > 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -29,10 +30,8 @@ def kept(path: Path, make: Callable[[], Arrays]) -> Arrays:
         with _locked(path):
             if (arrays := _read(path)) is None:
                 arrays = make()
-                packed = io.BytesIO()
-                np.savez(packed, allow_pickle=False, **arrays)
                 with suppress(OSError):
-                    paths.write(path, packed.getvalue())
+                    paths.write(path, _packed(arrays))
     return arrays
 
 
@@ -49,10 +48,28 @@ def _locked(path: Path) -> Iterator[None]:
         lock.release()
 
 
+def _packed(arrays: Arrays) -> bytes:
+    """Return an npz file whose comment is the hash of its list of files."""
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)
+    with zipfile.ZipFile(content, "a") as packed:
+        packed.comment = _listed(packed)
+    return content.getvalue()
+
+
+def _listed(packed: zipfile.ZipFile) -> bytes:
+    """Hash the names, lengths and CRC-32 of the files in an archive."""
+    files = [(m.filename, m.file_size, m.CRC) for m in packed.infolist()]
+    return hashlib.sha256(repr(files).encode()).hexdigest().encode()
+
+
 def _read(path: Path) -> Arrays | None:
     """Return what was kept; None if it is not there or damaged."""
     try:
         with zipfile.ZipFile(path) as packed:
+            # A flipped bit in its list of files can hide some of them.
+            if packed.comment != _listed(packed):
+                return None
             # zipfile compares the CRC-32 once all of a member is read; numpy
             # alone would stop where the array's header says.
             files = {name: packed.read(name) for name in packed.namelist()}

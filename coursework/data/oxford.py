@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -95,7 +97,7 @@ def flowers102(
     known = Photographs(
         name="Flowers-102",
         archive=FLOWERS102,
-        opened=_flowers,
+        opened=partial(_opened, kind="Flowers102"),
         inside="flowers-102",
     )
     return known.splits(side).per_class(per_class).first(train, scored)
@@ -115,7 +117,9 @@ def pets(
     known = Photographs(
         name="Oxford-IIIT Pets",
         archive=PETS,
-        opened=_pets,
+        opened=partial(
+            _opened, kind="OxfordIIITPet", train="trainval", validation=None
+        ),
         inside="oxford-iiit-pet",
     )
     return known.splits(side).per_class(per_class).first(train, scored)
@@ -134,35 +138,30 @@ def aircraft(
     photograph's owner is cut off, as they ask for.
     """
     known = Photographs(
-        name="FGVC-Aircraft", archive=AIRCRAFT, opened=_aircraft
+        name="FGVC-Aircraft",
+        archive=AIRCRAFT,
+        opened=partial(_opened, kind="FGVCAircraft", transform=_without_banner),
     )
     return known.splits(side).per_class(per_class).first(train, scored)
 
 
-def _flowers(root: Path) -> Opened:
+def _opened(
+    root: Path,
+    kind: str,
+    train: str = "train",
+    validation: str | None = "val",
+    **settings: Any,
+) -> Opened:
+    """Let torchvision's data set ``kind`` read the parts that there are."""
     guard_torchvision()
-    from torchvision.datasets import Flowers102  # noqa: PLC0415
+    from torchvision import datasets  # noqa: PLC0415
 
-    names = {"train": "train", "validation": "val", "test": "test"}
-    return {name: Flowers102(root, part) for name, part in names.items()}
-
-
-def _pets(root: Path) -> Opened:
-    guard_torchvision()
-    from torchvision.datasets import OxfordIIITPet  # noqa: PLC0415
-
-    names = {"train": "trainval", "test": "test"}
-    return {name: OxfordIIITPet(root, part) for name, part in names.items()}
-
-
-def _aircraft(root: Path) -> Opened:
-    guard_torchvision()
-    from torchvision.datasets import FGVCAircraft  # noqa: PLC0415
-
-    names = {"train": "train", "validation": "val", "test": "test"}
+    parts = {"train": train, "validation": validation, "test": "test"}
+    make = getattr(datasets, kind)
     return {
-        name: FGVCAircraft(root, part, transform=_without_banner)
-        for name, part in names.items()
+        split: make(root, part, **settings)
+        for split, part in parts.items()
+        if part
     }
 
 

@@ -59,6 +59,14 @@ class Finding(NamedTuple):
     message: str
 
 
+_drawn = partial(
+    DataSet,
+    licence=f"free, the sets' own: {styles.credits()}",
+    archives=(styles.ARCHIVE,),
+)
+_cited = partial(
+    DataSet, licence="none given by the authors, who ask to be cited"
+)
 SETS: Mapping[str, DataSet] = {
     "mnist": DataSet(
         loader=mnist.mnist,
@@ -77,15 +85,13 @@ SETS: Mapping[str, DataSet] = {
         licence="none needed: computed",
         source="two half circles with Gaussian noise",
     ),
-    "cifar10": DataSet(
+    "cifar10": _cited(
         loader=cifar.cifar10,
-        licence="none given by the authors, who ask to be cited",
         source="Krizhevsky: CIFAR-10 (2009)",
         archives=(cifar.CIFAR10,),
     ),
-    "cifar100": DataSet(
+    "cifar100": _cited(
         loader=cifar.cifar100,
-        licence="none given by the authors, who ask to be cited",
         source="Krizhevsky: CIFAR-100 (2009)",
         archives=(cifar.CIFAR100,),
     ),
@@ -95,11 +101,9 @@ SETS: Mapping[str, DataSet] = {
         source="CIFAR-10 encoded anew as JPEG, put into its folder by hand",
         archives=(cifar.CIFAR10_JPEG,),
     ),
-    "objects": DataSet(
+    "objects": _drawn(
         loader=objects,
-        licence=f"free, the sets' own: {styles.credits()}",
         source="icon sets of @iconify-json, composed with backgrounds here",
-        archives=(styles.ARCHIVE,),
         stand_in_for="cifar100",
     ),
     "voc2012": DataSet(
@@ -108,20 +112,16 @@ SETS: Mapping[str, DataSet] = {
         source="Everingham and others: PASCAL VOC 2012, segmentation",
         archives=(voc_archive.VOC2012,),
     ),
-    "tinyvoc-composed": DataSet(
+    "tinyvoc-composed": _drawn(
         loader=tinyvoc.composed,
-        licence=f"free, the sets' own: {styles.credits()}",
         source="icon sets of @iconify-json, composed to scenes here",
-        archives=(styles.ARCHIVE,),
         stand_in_for="voc2012",
         make=tinyvoc.compose,
     ),
-    "animals": DataSet(
+    "animals": _drawn(
         loader=animals,
-        licence=f"free, the sets' own: {styles.credits()}",
         source="icon sets of @iconify-json, one animal a picture, composed "
         "with backgrounds here",
-        archives=(styles.ARCHIVE,),
         stand_in_for="cub200",
         make=animals,
     ),
@@ -131,9 +131,8 @@ SETS: Mapping[str, DataSet] = {
         source="Wah and others: Caltech-UCSD Birds-200-2011",
         archives=(birds.CUB200,),
     ),
-    "flowers102": DataSet(
+    "flowers102": _cited(
         loader=oxford.flowers102,
-        licence="none given by the authors, who ask to be cited",
         source="Nilsback, Zisserman: 102 category flowers (2008)",
         archives=(oxford.FLOWERS102,),
     ),

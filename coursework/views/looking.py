@@ -33,6 +33,7 @@ def overlays(run: Record) -> Axes:
     seen = run.arrays("looks.npz")
     classes, number = seen["classes"], len(seen["labels"])
     pictures = unstacked(seen["pictures"], number)
+    objects = unpacked(seen, pictures.shape[:3])
     lines = ["", *seen["methods"].tolist()]
     size = (WIDTH, len(lines) * (WIDTH / number + TITLE))
     grid = plt.subplots(len(lines), number, figsize=size, squeeze=False)[1]
@@ -42,10 +43,9 @@ def overlays(run: Record) -> Axes:
     for column, picture in enumerate(pictures):
         for axes in grid[:, column]:
             axes.imshow(picture, interpolation="none")
-            if "objects" in seen:
-                _outline(axes, seen["objects"], pictures.shape[:3], column)
+            outline(axes, objects[column])
         for axes, maps in zip(grid[1:, column], seen["maps"], strict=True):
-            _overlay(axes, maps[column])
+            overlay(axes, maps[column])
         said = classes[seen["predicted"][column]]
         grid[0, column].set_title(
             classes[seen["labels"][column]], fontsize=TEXT
@@ -176,17 +176,23 @@ def _percent(values: list[NDArray[Any]]) -> float:
     return 100 * float(np.mean([value.mean() for value in values]))
 
 
-def _outline(
-    axes: Axes, bits: NDArray[np.uint8], shape: tuple[int, ...], place: int
-) -> None:
-    objects = np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape)
-    if objects[place].any() and not objects[place].all():
-        axes.contour(
-            objects[place], levels=[0.5], colors=["white"], linewidths=1.2
-        )
+def unpacked(
+    seen: Mapping[str, NDArray[Any]], shape: tuple[int, ...]
+) -> NDArray[np.bool_]:
+    """Read where the objects are, (N, H, W); nowhere if nobody noted it."""
+    count = int(np.prod(shape))
+    bits = seen.get("objects", np.zeros(-(-count // 8), np.uint8))
+    return np.unpackbits(bits, count=count).reshape(shape).astype(bool)
 
 
-def _overlay(axes: Axes, heat: NDArray[np.uint8]) -> None:
+def outline(axes: Axes, mask: NDArray[np.bool_], colour: str = "white") -> None:
+    """Draw the edge of a mask over its picture, if there is one."""
+    if mask.any() and not mask.all():
+        axes.contour(mask, levels=[0.5], colors=[colour], linewidths=1.2)
+
+
+def overlay(axes: Axes, heat: NDArray[np.uint8]) -> None:
+    """Lay a map, of whatever size, over a picture that is drawn already."""
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     axes.imshow(
         heat,

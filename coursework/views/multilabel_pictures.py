@@ -16,9 +16,15 @@ from numpy.typing import NDArray
 from coursework.figures import PALETTE
 from coursework.records import Record
 from coursework.thumbnails import unstacked
+from coursework.views.looking import (
+    TEXT,
+    TITLE,
+    WIDTH,
+    outline,
+    overlay,
+    unpacked,
+)
 
-WIDTH, TITLE = 7, 0.32  # inches: a figure's in a page, a title's
-TEXT = 7.5  # points
 SPLITS = ("training", "validation", "test")
 
 
@@ -36,7 +42,7 @@ def samples(run: Record, columns: int = 5) -> Axes:
     ):
         axes.imshow(picture, interpolation="none")
         for number in range(len(classes)):
-            _outline(axes, mask == number + 1, PALETTE[number % len(PALETTE)])
+            outline(axes, mask == number + 1, PALETTE[number % len(PALETTE)])
         axes.set_title(SPLITS[split], fontsize=TEXT)
     patches = [
         Patch(facecolor="none", edgecolor=colour, label=name)
@@ -85,9 +91,7 @@ def gradcam(run: Record, columns: int = 4) -> Axes:
     seen = run.arrays("pointing_game.npz")
     labels, number = seen["labels"], len(seen["labels"])
     pictures = unstacked(seen["pictures"], number)
-    height, width = pictures.shape[1:3]
-    bits = np.unpackbits(seen["objects"], count=number * height * width)
-    objects = bits.reshape(number, height, width).astype(bool)
+    objects = unpacked(seen, pictures.shape[:3])
     lines = -(-number // columns)
     grid = np.array(_grid(2 * lines * columns, columns), object)
     for place, axes in enumerate(
@@ -99,35 +103,21 @@ def gradcam(run: Record, columns: int = 4) -> Axes:
             continue
         for panel in axes:
             panel.imshow(pictures[place], interpolation="none")
-            _outline(panel, objects[place], "white")
+            outline(panel, objects[place])
         hit = "on it" if seen["hit"][place] else "beside it"
         axes[0].set_title(str(seen["classes"][labels[place]]), fontsize=TEXT)
         axes[1].set_title(hit, fontsize=TEXT)
-        _overlay(axes[1], seen["maps"][place], seen["peak"][place])
+        overlay(axes[1], seen["maps"][place])
+        _cross(axes[1], seen["peak"][place])
     first: Axes = grid[0]
     return first
 
 
-def _overlay(
-    axes: Axes, heat: NDArray[np.uint8], peak: NDArray[np.floating[Any]]
-) -> None:
+def _cross(axes: Axes, peak: NDArray[np.floating[Any]]) -> None:
+    """Mark a place, row and column as shares of the picture's sides."""
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-    axes.imshow(
-        heat,
-        cmap="inferno",
-        vmin=0,
-        vmax=255,
-        alpha=0.6,
-        extent=(left, right, bottom, top),
-        interpolation="bilinear",
-    )
     x, y = left + peak[1] * (right - left), top + peak[0] * (bottom - top)
     axes.plot([x], [y], marker="x", color="cyan", mew=2)
-
-
-def _outline(axes: Axes, mask: NDArray[np.bool_], colour: str) -> None:
-    if mask.any() and not mask.all():
-        axes.contour(mask, levels=[0.5], colors=[colour], linewidths=1.2)
 
 
 def _grid(number: int, columns: int) -> list[Axes]:

@@ -32,6 +32,19 @@ class Place:
     mirrored: bool = False
 
 
+def anywhere(rng: np.random.Generator) -> Place:
+    """Draw a place for a picture's only thing: large, hardly beyond an edge."""
+    size = rng.uniform(0.55, 0.95)
+    x, y = rng.uniform(size / 2 - 0.05, 1.05 - size / 2, 2)
+    return Place(
+        x=x,
+        y=y,
+        size=size,
+        angle=rng.uniform(-0.25, 0.25),
+        mirrored=rng.random() < 0.5,
+    )
+
+
 def layer(pixels: NDArray[np.uint8], place: Place, side: int) -> Layer:
     """Draw a cut-out (H, W, 4) at its place; what lies outside is lost."""
     fine = side * FINER

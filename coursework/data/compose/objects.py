@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from coursework.data.compose import styles
 from coursework.data.compose.backgrounds import background
 from coursework.data.compose.icons import Cutout, cutouts, shuffled
-from coursework.data.compose.layers import Place, layer, over, recoloured
+from coursework.data.compose.layers import anywhere, layer, over, recoloured
 from coursework.data.compose.names import NAMES
 from coursework.data.compose.store import stored
 from coursework.data.kept import Arrays
@@ -101,17 +101,8 @@ def picture(
     rng = np.random.default_rng(stream(index, f"objects/{split}"))
     style = choice[int(rng.integers(len(choice)))]
     cutout = style[int(rng.integers(len(style)))]
-    size = rng.uniform(0.55, 0.95)
-    x, y = rng.uniform(size / 2 - 0.05, 1.05 - size / 2, 2)
-    place = Place(
-        x=x,
-        y=y,
-        size=size,
-        angle=rng.uniform(-0.25, 0.25),
-        mirrored=rng.random() < 0.5,
-    )
     thing = recoloured(
-        layer(cutout.pixels, place, side),
+        layer(cutout.pixels, anywhere(rng), side),
         hue=rng.uniform(-0.35, 0.35),
         saturation=rng.uniform(0.6, 1.3),
     )
