@@ -622,8 +622,8 @@ show.markdown(transfer_data.few_said(curve, rest_classes))
 #
 # 3. Ask for `folds=3` in `declare_folds`, and for `profile=profile` in its
 #    `run`. Why is the stratified one refused? How many folds can there be at
-#    most in `quick`? (Checked.) And what would leaving out one picture at a time mean
-#    here?
+#    most in `quick`? (Checked.) And what would leaving out one picture at a
+#    time mean here?
 #
 #    <details><summary>Solution</summary>
 #
