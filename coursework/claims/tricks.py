@@ -1,4 +1,4 @@
-"""Practical 6b: what reports R3 and R4 say of losses, optimisers and the like.
+"""Practicals 6b and 6g: what R3 and R4 say of losses, optimisers and the like.
 
 Margins: a point of accuracy is the smallest difference worth talking about, a
 tenth of a nat a large part of a loss.
@@ -15,19 +15,15 @@ from coursework.claims.rules import Above, Every
 POINT = 0.01
 NATS = 0.1
 PRACTICAL = "06b_training_tricks"
+SEVERAL = "06g_ensembles_and_estimates"
 GRID = "tricks"
 
-remark = partial(
-    Claim,
-    source="R3",
-    practical=PRACTICAL,
-    reported="a remark, no numbers",
-    runs=None,
-)
+remark = partial(Claim, source="R3", reported="a remark, no numbers", runs=None)
 
 CLAIMS = (
     remark(
         id=54,
+        practical=PRACTICAL,
         statement="Batch norm makes dropout needless.",
         rule=Every(
             (
@@ -40,6 +36,7 @@ CLAIMS = (
     ),
     remark(
         id=55,
+        practical=PRACTICAL,
         statement="Batch norm speeds convergence, dropout slows it.",
         rule=Every(
             (
@@ -59,6 +56,7 @@ CLAIMS = (
     ),
     remark(
         id=56,
+        practical=SEVERAL,
         statement="Focal loss helps where classes are unequally frequent; "
         "label smoothing reduces overfitting.",
         rule=Every(
@@ -86,6 +84,7 @@ CLAIMS = (
     ),
     remark(
         id=57,
+        practical=PRACTICAL,
         statement="Adam converges fast and generalises well on large sets, SGD "
         "is steadier on small ones, AdamW suits networks with batch norm.",
         rule=Every(
@@ -102,6 +101,7 @@ CLAIMS = (
     ),
     remark(
         id=58,
+        practical=SEVERAL,
         statement="Ensembles gain only from members that are good and err "
         "differently.",
         rule=Every(
@@ -128,6 +128,7 @@ CLAIMS = (
     ),
     remark(
         id=59,
+        practical=SEVERAL,
         statement="Leave-one-out validation has high variance and high cost.",
         rule=Every(
             (
