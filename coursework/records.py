@@ -30,6 +30,7 @@ from coursework.recipe import named
 
 SCHEMA = 1
 ARTEFACT_LIMIT = 100_000  # bytes; evidence is committed and stays small
+NO_SHARES = ("nll", "brier", "gain", "frechet", "nearest", "classes")
 ADHOC = "adhoc"  # profile of `coursework train`: no grid finds such a run
 
 
@@ -295,12 +296,13 @@ def table(
     for variant, runs in by_variant.items():
         values = scores(runs, score)
         interval = stats.t_interval(values)
+        # Student's interval does not know that a share ends at 0 and at 1.
+        least, most = (-math.inf, math.inf) if score in NO_SHARES else (0, 1)
         row: dict[str, Any] = {
             "mean": interval.mean,
             "sd": interval.sd,
-            # All scores are shares; Student's interval does not know that.
-            "low": max(interval.low, 0.0),
-            "high": min(interval.high, 1.0),
+            "low": max(interval.low, least),
+            "high": min(interval.high, most),
             "n": interval.n,
         }
         if score == "accuracy":

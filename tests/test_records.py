@@ -220,6 +220,18 @@ def test_table_keeps_the_declared_order_and_counts_divergence() -> None:
     assert table["seconds"].to_dict() == {"b": 2.0, "a": 2.0}
 
 
+def test_intervals_of_shares_end_at_0_and_1_others_do_not() -> None:
+    made = [
+        dataclasses.replace(run, scores={"accuracy": v, "gain": v})
+        for run, v in zip(runs(a=LOW), [0.0, 0.0, 0.0, 0.0, 1.0], strict=True)
+    ]
+    expected = oracle.t.interval(0.95, 4, 0.2, np.sqrt(0.2 / 5))
+    share = records.table(made).loc["a"]
+    assert (share["low"], share["high"]) == (0.0, pytest.approx(expected[1]))
+    gain = records.table(made, "gain").loc["a"]
+    assert (gain["low"], gain["high"]) == pytest.approx(expected)
+
+
 def test_one_run_has_no_interval() -> None:
     row = records.table(runs(a=[0.5])).loc["a"]
     assert row["n"] == 1
