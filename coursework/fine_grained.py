@@ -32,10 +32,10 @@ EPOCHS: Mapping[Profile, int] = {
     "standard": 10,
     "full": 30,
 }
-LADDER = (0.001, 0.003, 0.01)
+LADDER = (0.0003, 0.001, 0.003)
 RATES: Mapping[Profile, Sequence[float]] = {
-    "smoke": LADDER[:1],
-    "quick": LADDER[:1],
+    "smoke": LADDER[1:2],
+    "quick": LADDER[1:2],
     "standard": LADDER,
     "full": LADDER,
 }

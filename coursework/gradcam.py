@@ -22,7 +22,6 @@ def grad_cam(
     size: tuple[int, int] | None = None,
     mode: Literal["bilinear", "nearest"] = "bilinear",
     prefix: int | None = None,
-    against: bool = False,
 ) -> NDArray[np.float32]:
     """Map which places speak for a class :cite:p:`selvaraju2017gradcam`.
 
@@ -31,10 +30,8 @@ def grad_cam(
     out in evaluation mode, enlarged by ``mode``, divided by the largest.  A
     map stays 0 where nothing speaks for the class.  With a ``prefix`` the
     layer puts out tokens (N, prefix + places, C), and the first of them, as a
-    class token, have no place.  ``against`` the other classes: of the class's
-    output less the mean of all, which is all that a softmax can tell, as it
-    gives the same whatever is added to every output.  Raises ValueError where
-    the layer gives no maps (N, C, H, W), or no such tokens.
+    class token, have no place.  Raises ValueError where the layer gives no
+    maps (N, C, H, W), or no such tokens.
     """
     seen: list[Tensor] = []
 
@@ -48,8 +45,6 @@ def grad_cam(
         layer.register_forward_hook(cut),
     ):
         outputs = network(pictures)
-        if against:
-            outputs = outputs - outputs.mean(1, keepdim=True)
         if not seen or seen[-1].ndim != (4 if prefix is None else 3):
             raise ValueError(
                 f"{type(layer).__name__} puts out "

@@ -30,12 +30,11 @@ Method = Callable[[Tensor, NDArray[np.int64], tuple[int, int], Mode], Maps]
 def looks(trained: Trained) -> Arrays:
     """Tell whether a network looks at what it should name.
 
-    By method (M, n) on test pictures, with the true class against all others,
-    whatever the network said: ``hit``, whether the map's maximum lies on the
-    mask, and ``mass``, which share of the map does, 0 of an empty map.
-    Controls (n,): ``centre``, whether the middle of the picture lies there,
-    and ``area``, the mask's share, which is what a random point hits and an
-    even map has.
+    By method (M, n) on test pictures, with the true class whatever the
+    network said: ``hit``, whether the map's maximum lies on the mask, and
+    ``mass``, which share of the map does, 0 of an empty map.  Controls (n,):
+    ``centre``, whether the middle of the picture lies there, and ``area``,
+    the mask's share, which is what a random point hits and an even map has.
     Nothing of this where the split has no masks.  ``methods`` (M,) are
     Grad-CAM and, of transformers, attention rollout.  Seed 0 keeps examples:
     ``pictures``, which ``thumbnails.unstacked`` reads; ``objects``, the masks
@@ -138,7 +137,6 @@ def _methods(trained: Trained) -> dict[str, Method]:
             size=size,
             mode=mode,
             prefix=there.prefix,
-            against=True,
         )
 
     def rolled(

@@ -507,10 +507,8 @@ show.results(named) if named else show.markdown(
 # ### Where it looks
 #
 # Grad-CAM {cite:p}`selvaraju2017gradcam` of the true class, whatever the
-# network said; the white line is the outline of the animal.  A softmax gives
-# the same whatever is added to all its inputs, so the map is of the class's
-# output less the mean of all.  First the head alone, then a network of which
-# more was trained.
+# network said; the white line is the outline of the animal.  First the head
+# alone, then a network of which more was trained.
 
 # %%
 show.figure(
@@ -541,9 +539,10 @@ show.frame(looking.pointed(pointed)) if pointed else show.markdown(
 )
 
 # %% [markdown]
-# Grad-CAM shows what speaks *for* a class, more than for the average one.
-# Where nothing does, the map is empty, dark in the figures, and counts as a
-# miss.
+# Grad-CAM shows what speaks *for* a class.  A softmax asks only which class has
+# most: a network may name one without anything that speaks for it, by what
+# speaks against the others.  Its map is then empty, dark in the figures, and
+# counts as a miss.
 
 # %%
 show.markdown(transfer.blank_maps(pointed))
@@ -590,6 +589,7 @@ show.markdown(transfer_data.few_said(curve, rest_classes))
 # - R3's rates are tried on a new head alone, in few steps.  A body that is only
 #   to be nudged asks for less, and longer training would come further with
 #   them.
+# - A map that is mostly empty says little about where a network looks.
 # - The sizes are those of features alone; a network tuned at 448 px might use
 #   them better.  The pictures of each size are drawn at that size.
 #

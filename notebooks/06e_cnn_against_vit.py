@@ -129,7 +129,7 @@ show.source(positions.resized)
 # ## Experiment: tuned to other digits
 #
 # Each seed trains its own source network, once for all strategies; all of its
-# weights but the head are copied.  Each strategy's rate is chosen from four,
+# weights but the head are copied.  Each strategy's rate is chosen from three,
 # on validation pictures.  "Added attention" is R3's proposal of one more
 # layer on top of the ViT; adapters learn inside the frozen attention.
 
@@ -140,7 +140,7 @@ SCORED = {"smoke": 20, "quick": 250, "standard": 500}
 EACH = {"smoke": 4, "quick": 16, "standard": 32, "full": 32}
 EPOCHS = {"smoke": 1, "quick": 5, "standard": 20, "full": 20}
 SOURCE_EPOCHS = {"smoke": 1, "quick": 1, "standard": 5, "full": 20}
-LADDER = (0.0003, 0.001, 0.003, 0.01)
+LADDER = (0.0003, 0.001, 0.003)
 RATES = {"smoke": LADDER[1:2], "quick": LADDER[1:2]}
 
 CONVNET = partial(ConvNet, width=39)

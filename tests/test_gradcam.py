@@ -99,23 +99,6 @@ def test_a_case_on_paper() -> None:
     assert not maps[1].any()  # nothing speaks for class 1
 
 
-def test_against_the_others_a_shift_of_all_outputs_changes_nothing() -> None:
-    tested = hand_made()
-    picture = torch.tensor([[-4.0, 1.0], [2.0, 0.5]])[None, None]
-
-    def look() -> list[list[float]]:
-        maps = gradcam.grad_cam(
-            tested, tested[0], picture, torch.tensor([1]), against=True
-        )
-        found: list[list[float]] = maps[0].tolist()
-        return found
-
-    # Of class 1 the maps weigh 0 - 3/2 and 0 - 1/2 against the mean: -x.
-    assert look() == [[1, 0], [0, 0]]
-    tested[3].weight.data += torch.tensor([[0.25, -5.0]])
-    assert look() == [[1, 0], [0, 0]]
-
-
 def test_outputs_that_are_not_finite_give_no_map() -> None:
     tested = hand_made()
     tested[3].get_parameter("weight").data.fill_(float("nan"))
