@@ -107,9 +107,9 @@ def tuning_said(tried: Sequence[Record], baseline: str) -> str:
     one = 100 / tried[0].data["sizes"]["validation"]
     return (
         f"Of {len(known)} changes that were tried at the baseline's rate, "
-        f"{moved} chose another. Their own rate gave the {len(known)} "
-        f"{gains.mean():.1f} points of validation accuracy on average and "
-        f"{gains.max():.1f} at most, where the effects themselves have a mean "
+        f"{moved} chose another. On average a rate of its own gave a change "
+        f"{gains.mean():.1f} points of validation accuracy, and at most "
+        f"{gains.max():.1f}, where the effects themselves have a mean "
         f"size of {sizes.mean():.1f}. One picture is {one:.1f} points, and "
         "each number here is of one run."
     )
