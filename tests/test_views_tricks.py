@@ -113,8 +113,8 @@ def test_an_effect_is_the_change_s_and_its_rate_s() -> None:
     told = tricks.tuning_said(tried(), "plain")
     assert told.startswith("Of 2 changes")
     assert "1 chose another" in told
-    assert "10.0 points of validation accuracy on average" in told
-    assert "20.0 at most" in told and "mean size of 7.5" in told
+    assert "gave a change 10.0 points of validation accuracy" in told
+    assert "at most 20.0" in told and "mean size of 7.5" in told
     assert "One picture is 10.0 points" in told  # ten validate
     alone = [run for run in tried() if run.variant[:5] in ("plain", "other")]
     assert "No change" in tricks.tuning_said(alone, "plain")
