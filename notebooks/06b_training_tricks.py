@@ -397,6 +397,9 @@ show.figure(
     "two worst changes",
 )
 
+# %%
+show.made_of(tricks)
+
 # %% [markdown]
 # ### Other scores
 #
@@ -407,6 +410,9 @@ show.figure(
 
 # %%
 show.frame(views.metrics(arms))
+
+# %%
+show.made_of(tricks)
 
 # %% [markdown]
 # ### What is done to the pictures
@@ -435,6 +441,9 @@ show.markdown(
 
 # %%
 show.frame(by_class(arms, labels, "baseline", best))
+
+# %%
+show.made_of([*tricks, *heads])
 
 # %% [markdown]
 # ### For scale

@@ -251,8 +251,18 @@ def test_the_filter_offers_what_there_is_and_is_labelled() -> None:
         str(a["href"]).removeprefix("practicals/").removesuffix(".html")
         for a in soup.select(".pages a")
     }
+    bare = [r for r in soup.select("tbody tr") if not r.select(".pages a")]
     offered = form.select("select[name=practical] option")
-    assert {str(o["value"]) for o in offered} == linked | {"", "none"}
+    expected = linked | {""} | ({"none"} if bare else set())
+    assert {str(o["value"]) for o in offered} == expected
+
+
+def test_claims_without_a_page_are_a_choice() -> None:
+    found = decided(Above("g", "a", "b"), {"g": runs()})
+    shown: dict[str, str]
+    for shown in ({}, {"a": "b"}):
+        form = claimed.form(found, {7: shown})
+        assert ('value="none"' in form) == (not shown)
 
 
 def test_without_its_script_the_page_shows_all_and_asks_for_nothing() -> None:

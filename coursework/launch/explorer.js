@@ -1,7 +1,7 @@
 // The run explorer. Whatever a run or a person named becomes text, never
 // HTML; what is chosen is kept in the address, so that it can be linked to.
 "use strict";
-(() => {
+(async () => {
   const { make, draw, look, picture } = charts;
   const ROWS = 100; // shown at once; the button brings more
   const ARMS = 16; // eight colours, whole and dashed
@@ -31,9 +31,12 @@
   const controls = [...root.querySelectorAll("[name]")];
 
   // Data -------------------------------------------------------------------
-  const stored = JSON.parse(
-    document.getElementById("explorer-data").textContent,
-  );
+  const packed = document.getElementById("explorer-data").textContent;
+  const stored = await new Response(
+    new Blob([Uint8Array.from(atob(packed), (c) => c.charCodeAt(0))])
+      .stream()
+      .pipeThrough(new DecompressionStream("gzip")),
+  ).json();
   const measures = Object.keys(stored.curves);
   const written = new Map(); // specification, as text: many runs share one
 

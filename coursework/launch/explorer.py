@@ -6,6 +6,8 @@ another file, and a script below ``book/_static`` would load on every page.
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import math
 import re
@@ -59,16 +61,15 @@ OWN: Mapping[str, Callable[[Record], Any]] = {
 
 
 def page() -> str:
-    """Write the page; its data can hold no end of a script element."""
+    """Write the page, its data packed: they are a tenth of their size then."""
     runs = [
         run
         for grid, profiles in records.grids().items()
         for profile in profiles
         for run in records.evidence(grid, profile)
     ]
-    data = json.dumps(
-        columns(runs), ensure_ascii=False, separators=(",", ":")
-    ).replace("<", "\\u003c")
+    text = json.dumps(columns(runs), separators=(",", ":"))
+    data = base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
     return (
         "# Run explorer\n\n"
         f"Every committed run, {len(runs)} in all: filter and sort them, open "
@@ -78,7 +79,7 @@ def page() -> str:
         f"{DIGITS} digits; the records themselves are under "
         f"[Evidence](evidence.md).\n\n"
         f"{(HERE / 'explorer.html').read_text()}\n"
-        f'<script type="application/json" id="explorer-data">{data}</script>\n'
+        f'<script type="application/gzip" id="explorer-data">{data}</script>\n'
         + "".join(
             f"\n<script>\n{(HERE / name).read_text()}</script>\n"
             for name in SCRIPTS

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import re
 from pathlib import Path
@@ -74,7 +76,7 @@ def test_the_claims_filter_shows_what_was_asked_for(visit: Visit) -> None:
 def stored(site: Path) -> Any:
     data = read(site, "explorer.html").find(id="explorer-data")
     assert data is not None
-    return json.loads(data.get_text())
+    return json.loads(gzip.decompress(base64.b64decode(data.get_text())))
 
 
 def count(stored: Any, column: str, value: str) -> int:
