@@ -13,7 +13,7 @@ import tyro
 from tyro.conf import Positional, arg
 
 from coursework import devices, stopping
-from coursework.launch import arguments
+from coursework.launch import arguments, drawing
 from coursework.launch.options import Options
 from coursework.recipe import at_least
 
@@ -281,7 +281,8 @@ def train(options: Annotated[Options, arg(name="")]) -> int:
     """Train one network of a practical, apart from all grids and evidence.
 
     A killed training goes on when the same command is given again. With
-    --task, do a whole ablation instead.
+    --task, do a whole ablation instead. For a network that draws pictures
+    see `coursework train gan --help`.
     """
     devices.refuse_missing()
     from coursework.launch import adhoc  # noqa: PLC0415
@@ -351,20 +352,26 @@ def main() -> None:
         "data": data,
         "record": record,
         "train": train,
+        "train gan": drawing.train,
+        "generate": drawing.generate,
         "verify": verify,
         "doctor": doctor,
         "status": status,
         "bundle": bundle,
         "collect": collect,
     }
+    words = sys.argv[1:]
+    if words[:2] == ["train", "gan"]:  # it has options of its own
+        words[:2] = ["train gan"]
     try:
         with stopping.obeyed():
-            _refuse(commands, sys.argv[1:])
+            _refuse(commands, words)
             sys.exit(
                 tyro.extras.subcommand_cli_from_dict(
                     commands,
                     prog="coursework",
                     description="Run, record and publish the coursework.",
+                    args=words,
                 )
             )
     except stopping.Stopped as stopped:
@@ -387,7 +394,8 @@ def _refuse(commands: Mapping[str, Any], words: list[str]) -> None:
     if not words or words[0] not in commands or {"-h", "--help"} & {*words}:
         return
     train_asked = words[0] == "train"
-    target = Options if train_asked else commands[words[0]]
+    grouped = {"train": Options, "train gan": drawing.Drawer}
+    target = grouped.get(words[0], commands[words[0]])
     given = arguments.given(target, words[1:])
     faults = [each.fault for each in given if each.fault]
     values = {each.argument: each.value for each in given if not each.fault}

@@ -43,7 +43,7 @@ from coursework.models.convnet import ConvNet
 from coursework.models.dcgan import adversarial
 from coursework.models.diffusion import ddim_step, noised
 from coursework.recipe import Recipe
-from coursework.views import generated
+from coursework.views import generated, generated_pictures
 
 figures.style()
 
@@ -132,7 +132,7 @@ TRAIN = {"smoke": 200, "quick": 2_000}
 SCORED = {"smoke": 40, "quick": 500, "standard": 2_000}
 DRAWN = {"smoke": 50, "quick": 500}
 BIRDS = "cub200"
-RATE = 0.001  # of short trainings; the paper's is a fifth of it
+RATE = 0.001  # in few steps; the paper's is a fifth of it
 ONCE = dict.fromkeys(experiment.PROFILES, 1)
 
 
@@ -207,12 +207,11 @@ def declare_gans(profile: experiment.Profile) -> experiment.Grid:
     }
     if (profile, dataset) == ("full", "mnist"):
         birds = pictures(profile, BIRDS, side=64)
+        large = Gan(latent=100, **LARGE)
         grid |= {
-            "DCGAN, label, birds": drawing(
-                profile, replace(label, latent=100, **LARGE), birds
-            ),
+            "DCGAN, label, birds": drawing(profile, large, birds),
             "DCGAN, auxiliary, birds": drawing(
-                profile, replace(auxiliary, latent=100, **LARGE), birds
+                profile, replace(large, conditioning="auxiliary"), birds
             ),
         }
     return grid
@@ -320,7 +319,7 @@ show.markdown(f"Data of this page: **{few[0].data['name']}**.")
 # class.  First the DCGAN, then the diffusion model.
 
 # %%
-film = generated.films(gan[0])
+film = generated_pictures.films(gan[0])
 show.animation(
     figures.animate(film, 500),
     figures.still(film[-1]),
@@ -328,7 +327,7 @@ show.animation(
 )
 
 # %%
-film = generated.films(denoiser[0])
+film = generated_pictures.films(denoiser[0])
 show.animation(
     figures.animate(film, 500),
     figures.still(film[-1]),
@@ -342,26 +341,32 @@ show.animation(
 
 # %%
 show.figure(
-    generated.losses(gan, denoiser),
+    generated_pictures.losses(gan, denoiser),
     alt="Left the discriminator's mean verdict on real and on drawn pictures "
     "over steps, right the diffusion model's loss",
 )
+
+# %%
+show.made_of([*gan, *denoiser])
 
 # %% [markdown]
 # ### Class by class
 
 # %%
 show.figure(
-    generated.grid(gan[0]),
+    generated_pictures.grid(gan[0]),
     alt="Pictures drawn by the DCGAN, a column for each class asked for",
 )
 
 # %%
 show.figure(
-    generated.grid(denoiser[0]),
+    generated_pictures.grid(denoiser[0]),
     alt="Pictures drawn by the diffusion model, a column for each class "
     "asked for",
 )
+
+# %%
+show.made_of([*gan, *denoiser])
 
 # %% [markdown]
 # ### Copies?
@@ -371,16 +376,19 @@ show.figure(
 
 # %%
 show.figure(
-    generated.neighbours(gan[0]),
+    generated_pictures.neighbours(gan[0]),
     alt="Pictures drawn by the DCGAN above the nearest training pictures",
 )
 
 # %%
 show.figure(
-    generated.neighbours(denoiser[0]),
+    generated_pictures.neighbours(denoiser[0]),
     alt="Pictures drawn by the diffusion model above the nearest training "
     "pictures",
 )
+
+# %%
+show.made_of([*gan, *denoiser])
 
 # %% [markdown]
 # ### Scores
@@ -400,6 +408,9 @@ show.made_of([*gans, *diffusion])
 
 # %%
 show.frame(generated.compared(gan, denoiser))
+
+# %%
+show.made_of([*gan, *denoiser])
 
 # %% [markdown]
 # Seconds are one machine's, and the two were not given the same time to train.
@@ -448,8 +459,9 @@ show.markdown(generated.help_said(few))
 #   is a description, no claim.
 # - The judge of all scores is a small network.  On birds, in `full`, it learns
 #   little, and so its scores say little there.
-# - The generator of few pictures has fixed settings, chosen for no number of
-#   real ones; another GAN, or a diffusion model, may do better.
+# - The generator of few pictures has the same settings for all numbers of real
+#   ones; its rate was tried on ten a class, with a seed that is not among
+#   these.  Another GAN, or a diffusion model, may do better.
 # - The control's changes were chosen to leave a digit a digit.  That choice is
 #   knowledge, too, which a generator is not given.
 #
@@ -467,8 +479,9 @@ show.markdown(generated.help_said(few))
 #
 #    </details>
 #
-# 2. Draw a half, then twice as many pictures: set `EXTRA` to 250 and to 1000 a
-#    class. Does the gap to augmentation close?
+# 2. Draw half, then twice as many pictures: 250 and 1000 in the place of 500 in
+#    `declare_few` (and `profile=profile` in its `run`). Does the gap to
+#    augmentation close?
 #
 #    <details><summary>Solution</summary>
 #
@@ -477,8 +490,8 @@ show.markdown(generated.help_said(few))
 #
 #    </details>
 #
-# 3. Let the diffusion model make the additional pictures:
-#    `method=Diffusion(steps=600)`. What changes, and what does it cost?
+# 3. Let a diffusion model make the additional pictures: `Diffusion(steps=600)`
+#    as the `method` in `declare_few`. What changes, and what does it cost?
 #
 #    <details><summary>Solution</summary>
 #

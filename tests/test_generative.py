@@ -484,6 +484,7 @@ def test_the_generator_sees_the_few_pictures_only_and_is_shared(
     assert len(more.train) == 90
     JOIN(FEW(), source="generated", seed=1)
     assert len(seen) == 2
+    assert seen[1][1] == 1
 
 
 def test_labels_of_generated_pictures_are_those_they_were_drawn_for(
