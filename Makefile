@@ -6,7 +6,7 @@ STAMP := $(VENV)/installed
 ARGS ?=
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 
-.PHONY: report test faults book browser pdf install lock clean
+.PHONY: report test faults book browser pdf install lock audit nightly clean
 
 report: $(STAMP)  ## run all notebooks (quick) and build the local report
 	$(BIN)/coursework report $(ARGS)
@@ -46,6 +46,15 @@ $(STAMP): pyproject.toml requirements.lock requirements-dev.lock constraints.txt
 
 lock:  ## compile the locks again (needs uv)
 	.ci/lock
+
+audit:  ## look every locked version up among known vulnerabilities (network)
+	$(PYTHON) -m venv _build/audit
+	_build/audit/bin/python -m pip install --quiet --quiet pip-audit
+	_build/audit/bin/pip-audit --disable-pip --no-deps -r constraints.txt $(ARGS)
+
+nightly:  ## test with the oldest and the newest torch, apart (network, an hour)
+	PYTHON=$(PYTHON) .ci/nightly oldest $(ARGS)
+	PYTHON=$(PYTHON) .ci/nightly newest $(ARGS)
 
 clean:  ## remove the environment and everything built; runs/ stays
 	rm -rf $(VENV) _build

@@ -16,11 +16,14 @@ from PIL import Image
 
 from coursework import paths
 from coursework.data import course_set
+from coursework.data import kept as kept_arrays
 from coursework.data.archives import RATIO, extract
 from coursework.data.colour_masks import image
 from coursework.data.download import DataUnavailable
 from coursework.data.sources import Refused
 from coursework.data.voc_layout import Tree, whole
+from tests.faults import damage
+from tests.faults.scene import same
 
 RED = (200, 40, 10)
 
@@ -206,3 +209,16 @@ def test_an_honest_archive_is_unpacked(tmp_path: Path) -> None:
     extract(packed, tmp_path / "target")
     thing = tmp_path / "target/a/thing"
     assert thing.read_bytes() == b"abc" and os.access(thing, os.R_OK)
+
+
+def test_no_flipped_bit_hides_kept_arrays(tmp_path: Path) -> None:
+    """Without a seal one in an archive's list can hide all but the first."""
+    packed = kept_arrays._packed(damage.ARRAYS)
+    path = tmp_path / "arrays.npz"
+    listed = packed.index(b"PK\x01\x02")
+    for place in range(8 * listed, 8 * len(packed)):
+        content = bytearray(packed)
+        content[place // 8] ^= 1 << place % 8
+        path.write_bytes(content)
+        found = kept_arrays._read(path)
+        assert found is None or same(found, damage.ARRAYS), place

@@ -88,6 +88,8 @@ def test_a_plan_its_runs_and_the_page(project: Path) -> None:
     assert cells == [("tiny", 0), ("tiny", 1), ("more", 0), ("more", 1)]
     assert notes("start") == []
     assert seen.missing[0].spec["args"]["level"] == 0.25
+    lean = runner.execute(book, SMOKE, "ask", page)
+    assert lean == seen and not page.exists()
     for run in seen.missing:
         experiment.execute(run)
     seen = runner.execute(book, SMOKE, "plan", page)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -57,3 +60,25 @@ def _asks(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and ast.unparse(node.func) == (
         "experiment.run"
     )
+
+
+def test_sources_are_executed_apart_and_one_by_one(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    sources = [
+        "import os\nimport this_is_missing\nlevel = 1",
+        slices.assigned({"level": 2.5, "name": "a 'b'"}),
+        "print(level)\nraise ValueError",
+        "import sys\nsys.exit(3)",
+        "class Here: ...\nos.chdir('.')",
+        "with open('told', 'w') as file:\n"
+        "    print(level, name, os.environ['TOLD'], __name__, file=file)",
+        "os._exit(4)",
+        "open('never', 'w')",
+    ]
+    before = Path.cwd(), dict(os.environ), list(sys.path)
+    slices.execute(sources, tmp_path, {"TOLD": "yes"})
+    assert (Path.cwd(), dict(os.environ), list(sys.path)) == before
+    assert (tmp_path / "told").read_text() == "2.5 a 'b' yes __main__\n"
+    assert not (tmp_path / "never").exists()
+    assert capfd.readouterr() == ("", "")

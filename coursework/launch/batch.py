@@ -81,7 +81,7 @@ def run(
                 b.name: {"profile": profile, **parameters[b.name]}
                 for b in chosen
             },
-            "ask" if before is None else "plan",
+            "ask",
             profile,
             jobs or os.cpu_count() or 1,
         )

@@ -137,18 +137,17 @@ def asked(
     notebook: Notebook, parameters: Parameters
 ) -> tuple[list[Run], list[Run]]:
     """Return the runs wanted and those missing, by what decides about them."""
-    lean = Notebook(notebook.path)
-    cells = [c for c in lean.node.cells if c.cell_type == "code"]
+    cells = [c for c in notebook.node.cells if c.cell_type == "code"]
     sources = slices.declaring([cell.source for cell in cells])
-    for cell, source in zip(cells, sources, strict=True):
-        cell.source = source
+    for at, cell in enumerate(cells, 1):
+        if "parameters" in cell.metadata.get("tags", []):
+            sources.insert(at, slices.assigned(parameters))
+            break
     with tempfile.TemporaryDirectory() as folder:
-        ledger, part = (
-            Path(folder) / "ledger.jsonl",
-            Path(folder) / "part.ipynb",
-        )
+        ledger = Path(folder) / "ledger.jsonl"
         ledger.touch()
-        _papermill(lean, parameters, "plan", ledger, part)
+        told = {"COURSEWORK_LEDGER": str(ledger), "COURSEWORK_MODE": "plan"}
+        slices.execute(sources, notebook.path.parent, told)
         return _read(ledger)
 
 

@@ -6,19 +6,22 @@ So a crash, a full memory or a kill ends one run alone.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from statistics import median
 
-from coursework import stopping
+from coursework import devices, stopping
 from coursework.experiment import Run
 from coursework.launch import journal, workers
 from coursework.progress import Progress
 from coursework.trial import Epoch
 
-ATTEMPTS = 3  # of a run whose process was killed; an error would repeat itself
+# of a run whose process was killed or lost its GPU, and losses in a row after
+# which a GPU is left alone; any other error would repeat itself
+ATTEMPTS = 3
 PAUSE = 1.0  # seconds before the second attempt; twice as long each time after
 GRACE = 10.0  # seconds before the deadline, for workers to keep their state
 TICK = 0.2  # seconds between two looks at the clock
@@ -99,6 +102,8 @@ class _Pool:
         self.context = workers.context(missing, jobs)
         found = workers.gpus()
         self.devices = found if len(found) > 1 else []
+        self.losses = Counter[str | None]()  # by GPU, since it last did a run
+        self.settings = dict[str, str]()  # of the workers' environment
 
     def fill(self) -> None:
         """Start what is to be started now, and sort out what is too late."""
@@ -123,10 +128,16 @@ class _Pool:
 
     def _start(self, task: _Task) -> None:
         used = [worker.device for worker in self.workers.values()]
-        device = min(self.devices, key=used.count, default=None)
+        device = min(
+            self.devices,
+            key=lambda gpu: (used.count(gpu), self.losses[gpu]),
+            default=None,
+        )
+        if device is not None:
+            self.settings["CUDA_VISIBLE_DEVICES"] = device
         ours, theirs = self.context.Pipe(duplex=False)
         process = self.context.Process(
-            target=workers.work, args=(task.run, theirs, device)
+            target=workers.work, args=(task.run, theirs, self.settings)
         )
         process.start()
         theirs.close()  # so that the end of the worker is the end of the pipe
@@ -178,28 +189,51 @@ class _Pool:
             return False
         worker.process.join()
         if message == "done":
+            self.losses[worker.device] = 0
             progress.done(run)
         elif message == "stopped" or stopping.asked() or worker.asked:
             self.report.left.append(run)
         elif message is None:
             self._killed(worker)
+        elif message[0] == "lost":
+            self._lost(worker, message[1])
         else:
             self.report.failed[run] = message[1]
         return True
 
     def _killed(self, worker: _Worker) -> None:
-        """Try again after a while, a few times."""
         task, status = worker.task, worker.process.exitcode
         journal.note(task.run, "killed", why=f"status {status}")
-        if task.attempt < ATTEMPTS:
-            pause = PAUSE * 2 ** (task.attempt - 1)
-            later = time.monotonic() + pause
-            self.tasks.append(_Task(task.run, task.attempt + 1, later))
-            return
         why = (
             f"its process ended {ATTEMPTS} times, last with status {status} "
             "(-9: killed, often for want of memory); run the command again "
             "to go on, with fewer --jobs if memory is short"
         )
-        journal.note(task.run, "failed", why=why)
+        if not self._again(task, why):
+            journal.note(task.run, "failed", why=why)
+
+    def _lost(self, worker: _Worker, why: str) -> None:
+        """See that no run waits for a GPU that is gone, or does without one."""
+        if devices.asked() == "auto":  # which would take the CPU
+            self.settings[devices.VARIABLE] = "cuda"
+        device = worker.device
+        self.losses[device] += 1
+        if (
+            device is not None
+            and self.losses[device] >= ATTEMPTS
+            and len(self.devices) > 1
+            and device in self.devices
+        ):
+            self.jobs -= self.jobs // len(self.devices)
+            self.devices = [gpu for gpu in self.devices if gpu != device]
+        self._again(worker.task, why)
+
+    def _again(self, task: _Task, why: str) -> bool:
+        """Try again after a while, a few times; then it has failed."""
+        if task.attempt < ATTEMPTS:
+            pause = PAUSE * 2 ** (task.attempt - 1)
+            later = time.monotonic() + pause
+            self.tasks.append(_Task(task.run, task.attempt + 1, later))
+            return True
         self.report.failed[task.run] = why
+        return False

@@ -8,9 +8,15 @@ of.
 from __future__ import annotations
 
 import ast
+import multiprocessing
+import os
 import symtable
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
+from pathlib import Path
+from typing import Any
 
 
 def declaring(cells: Sequence[str]) -> list[str]:
@@ -34,6 +40,45 @@ def declaring(cells: Sequence[str]) -> list[str]:
         )
         for body in bodies
     ]
+
+
+def assigned(values: Mapping[str, Any]) -> str:
+    """Write the statements that give names their values."""
+    return "\n".join(f"{name} = {value!r}" for name, value in values.items())
+
+
+def execute(
+    sources: Sequence[str], folder: Path, environment: Mapping[str, str]
+) -> None:
+    """Execute sources one by one in a fork of this process.
+
+    A fork knows what is imported here, a kernel would take seconds for it.  So
+    what the sources import is imported first, for the next ones.  Like in a
+    kernel that is told to go on, one that fails keeps no other from running.
+    """
+    for statement in chain(*(ast.parse(source).body for source in sources)):
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            with suppress(Exception):
+                exec(ast.unparse(statement), {})
+    child = multiprocessing.get_context("fork").Process(
+        target=_execute, args=(sources, folder, environment)
+    )
+    child.start()
+    child.join()
+
+
+def _execute(
+    sources: Sequence[str], folder: Path, environment: Mapping[str, str]
+) -> None:
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.path.insert(0, "")
+    names = {"__name__": "__main__"}
+    with Path(os.devnull).open("w") as nowhere:
+        sys.stdout = sys.stderr = nowhere
+        for source in sources:
+            with suppress(Exception, SystemExit):
+                exec(source, names)
 
 
 def _asks(statement: ast.stmt) -> bool:

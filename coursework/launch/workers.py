@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from multiprocessing.connection import Connection
@@ -27,6 +28,9 @@ LATE_IMPORTS = {
     "coursework.data.digits": "sklearn.datasets",
     "coursework.data.moons": "sklearn.datasets",
 }
+# What torch says when a GPU has gone, or is of no more use to this process.  A
+# failed assertion is the run's own fault, a full memory is not an "error".
+LOST = re.compile(r"(CUDA|HIP|cuDNN|NCCL) error(?!: device-side assert)")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -57,18 +61,22 @@ def context(runs: Iterable[Run], jobs: int) -> Any:
     context = multiprocessing.get_context("forkserver")
     modules = identity.modules([run.spec for run in runs])
     late = {LATE_IMPORTS[name] for name in modules & set(LATE_IMPORTS)}
-    context.set_forkserver_preload([__name__, *sorted(modules | late)])
+    context.set_forkserver_preload(
+        [__name__, *sorted(modules | late), "coursework.launch.known_code"]
+    )
     return context
 
 
-def work(run: Run, pipe: Connection, device: str | None) -> None:
-    """Do one run in this process and tell the parent how it goes."""
+def work(run: Run, pipe: Connection, settings: Mapping[str, str]) -> None:
+    """Do one run in this process and tell the parent how it goes.
+
+    ``settings`` are variables of the environment.
+    """
 
     def tell(_: Run, epoch: Epoch) -> None:
         pipe.send(epoch)
 
-    if device is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = device
+    os.environ.update(settings)
     message = "stopped"
     try:
         with suppress(stopping.Stopped):
@@ -77,5 +85,6 @@ def work(run: Run, pipe: Connection, device: str | None) -> None:
         pipe.send(message)
     except BrokenPipeError:
         sys.exit("nobody waits for this run any more")  # the parent is gone
-    except Exception:
-        pipe.send(("failed", traceback.format_exc()))
+    except Exception as error:
+        what = "lost" if LOST.search(str(error)) else "failed"
+        pipe.send((what, traceback.format_exc()))
