@@ -353,8 +353,15 @@ def scores(records: Iterable[Record], score: str = "accuracy") -> list[float]:
 
 
 def main_score(record: Record) -> str:
-    """Name the score that a run is judged by, and its variant chosen."""
-    return "mAP" if "mAP" in record.scores else "accuracy"
+    """Name the score that a run is judged by, and its variant chosen.
+
+    Of networks that draw it is how often they draw the class asked for.
+    """
+    return next(
+        name
+        for name in ("mAP", "accuracy", "label accuracy")
+        if name in record.scores
+    )
 
 
 def validation(record: Record, score: str = "accuracy") -> float:

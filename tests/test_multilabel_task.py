@@ -228,10 +228,15 @@ def test_the_best_rate_is_chosen_by_mean_average_precision() -> None:
     assert rule.find(lambda _: runs).estimate.mean == pytest.approx(0.1)
 
 
+OBEYED = {"label accuracy": 0.75}
+
+
 def test_the_evidence_page_shows_the_score_that_a_run_is_judged_by() -> None:
     page = pages._results([several("net", 0.4)])
     assert "test mAP, %" in page and "40.00" in page
     assert "test accuracy, %" in pages._results([trials.planted("a", 0, 0.5)])
+    drawn = trials.planted("a", 0, 0.5, scores={"frechet": 9, **OBEYED})
+    assert "test label accuracy, %" in pages._results([drawn])
 
 
 def test_measures_of_losses_on_hand_made_curves() -> None:

@@ -5,7 +5,7 @@
   const { make, draw, look, picture } = charts;
   const ROWS = 100; // shown at once; the button brings more
   const ARMS = 16; // eight colours, whole and dashed
-  const MAIN = ["accuracy", "mAP"]; // the score that a row shows, if there
+  const MAIN = ["mAP", "accuracy", "label accuracy"]; // the score that a row shows, if there
   const DEFAULTS = {
     q: "", grid: "", profile: "", data: "", sort: "", runs: "",
     first: "validation loss", second: "", mean: "1", seeds: "1", log: "0",
