@@ -11,6 +11,7 @@ import pytest
 
 from coursework.launch import notebooks, slices
 
+PROJECT = Path(__file__).parents[1]
 CELLS = [
     "profile = 'quick'\nimport this, os.path as where\nfrom a import b, c",
     "arms = {}\narms['x'] = c\narms.update(y=1)\nprint(arms)\nother = b",
@@ -82,3 +83,31 @@ def test_sources_are_executed_apart_and_one_by_one(
     assert (tmp_path / "told").read_text() == "2.5 a 'b' yes __main__\n"
     assert not (tmp_path / "never").exists()
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, book in notebooks.notebooks().items()
+        if "profile=rest" in book.path.read_text()
+    ],
+)
+def test_quick_finds_the_committed_runs_that_it_shows(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They depend on nothing that `quick` trains: other rates, other runs."""
+    monkeypatch.setenv("COURSEWORK_RESULTS", str(PROJECT / "results"))
+    book = notebooks.notebooks()[name]
+    shown = {
+        ast.literal_eval(call.args[0])
+        for cell in book.node.cells
+        if cell.cell_type == "code"
+        for call in ast.walk(ast.parse(cell.source))
+        if isinstance(call, ast.Call)
+        and _asks(call)
+        and "profile=rest" in ast.unparse(call)
+    }
+    wanted, missing = notebooks.asked(book, {"profile": "quick"})
+    assert shown <= {run.grid for run in wanted}
+    assert not shown & {run.grid for run in missing}
