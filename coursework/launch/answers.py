@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ from typing import get_args
 
 from coursework import paths, records, show, stacks, stats
 from coursework.claims import Status, Verdict, best_evidence, catalogue
-from coursework.launch import claimed
+from coursework.launch import claimed, slices
 from coursework.launch.explorer import data_name
 from coursework.records import Record
 
@@ -83,7 +82,7 @@ def plain(text: str) -> str:
 
 def _row(practical: str, verdicts: Sequence[Verdict]) -> str:
     source = (paths.PROJECT / f"notebooks/{practical}.py").read_text()
-    grids = [best_evidence(grid) for grid in _declared(source)]
+    grids = [best_evidence(grid) for grid in slices.grids(source)]
     first = next(filter(None, grids), [])
     cells = (
         f"{{doc}}`practicals/{practical}`",
@@ -92,16 +91,6 @@ def _row(practical: str, verdicts: Sequence[Verdict]) -> str:
         _made_from(grids),
     )
     return f"| {' | '.join(cells)} |"
-
-
-def _declared(source: str) -> list[str]:
-    """List the grids that a notebook runs."""
-    return [
-        ast.literal_eval(call.args[0])
-        for call in ast.walk(ast.parse(source))
-        if isinstance(call, ast.Call)
-        and ast.unparse(call.func) == "experiment.run"
-    ]
 
 
 def _counted(count: Counter[Status]) -> str:

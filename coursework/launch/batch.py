@@ -72,6 +72,7 @@ def run(
     """
     deadline = None if budget is None else time.monotonic() + 60 * budget
     batch, waiting, before = Batch(), list(chosen), None
+    sure = set[str]()  # notebooks that miss no run after the next training
     while waiting:
         stopping.check()
         started = time.perf_counter()
@@ -84,6 +85,7 @@ def run(
             "ask",
             profile,
             jobs or os.cpu_count() or 1,
+            sure=sure,
         )
         _add(batch, "notebooks", time.perf_counter() - started)
         batch.done += [e for e in seen if e.status in ("complete", "unchanged")]
@@ -92,6 +94,7 @@ def run(
         planned = [e for e in seen if e.status == "planned"]
         if grids is not None:
             planned = _only(planned, grids)
+        sure = {e.name for e in planned if e.whole}
         missing = once([run for e in planned for run in e.missing])
         if not missing or set(missing) == before:
             batch.failed |= {e.name: "its runs stay missing" for e in planned}
@@ -145,8 +148,13 @@ def execute_all(
     jobs: int,
     *,
     folder: Path | None = None,
+    sure: Collection[str] = (),
 ) -> list[Execution]:
-    """Execute notebooks side by side, each in a process with its kernel."""
+    """Execute notebooks side by side, each in a process with its kernel.
+
+    Who is ``sure`` to miss no run is not asked, nor is a page that is there
+    already: most of these don't either.
+    """
     context = multiprocessing.get_context("spawn")
     executions: dict[str, Execution | Future[Execution]] = {}
     with ProcessPoolExecutor(jobs, mp_context=context) as executor:
@@ -159,8 +167,8 @@ def execute_all(
             if fresh and not os.environ.get("COURSEWORK_STALE"):
                 executions[book.name] = Execution(book.name, "unchanged")
                 continue
-            # Most pages that are there already miss no run.
-            how: Mode = "plan" if mode == "ask" and page.exists() else mode
+            expected = page.exists() or book.name in sure
+            how: Mode = "plan" if mode == "ask" and expected else mode
             executions[book.name] = executor.submit(
                 execute, book, parameters[book.name], how, page
             )

@@ -76,6 +76,7 @@ class Execution:
     wanted: list[Run] = field(default_factory=list)
     missing: list[Run] = field(default_factory=list)
     error: str = ""
+    whole: bool = False  # no grid waits for another one, so none is unknown
 
 
 def notebooks() -> dict[str, Notebook]:
@@ -105,7 +106,11 @@ def execute(
         mode = "plan"
         wanted, missing = asked(notebook, parameters)
         if missing:
-            return Execution(notebook.name, "planned", wanted, missing)
+            declared = slices.grids(notebook.path.read_text())
+            known = {run.grid for run in wanted} == set(declared)
+            return Execution(
+                notebook.name, "planned", wanted, missing, whole=known
+            )
     with tempfile.TemporaryDirectory() as folder:
         ledger = Path(folder) / "ledger.jsonl"
         ledger.touch()

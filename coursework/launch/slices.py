@@ -42,6 +42,16 @@ def declaring(cells: Sequence[str]) -> list[str]:
     ]
 
 
+def grids(source: str) -> list[str]:
+    """Name the grids that a notebook's source runs."""
+    return [
+        ast.literal_eval(call.args[0])
+        for call in ast.walk(ast.parse(source))
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func) == "experiment.run"
+    ]
+
+
 def assigned(values: Mapping[str, Any]) -> str:
     """Write the statements that give names their values."""
     return "\n".join(f"{name} = {value!r}" for name, value in values.items())
