@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from coursework.recipe import named
 SCHEMA = 1
 ARTEFACT_LIMIT = 100_000  # bytes; evidence is committed and stays small
 NO_SHARES = ("nll", "brier", "gain", "frechet", "nearest", "classes")
+KEY = re.compile(rb'"key": "([0-9a-f]+)"')
 ADHOC = "adhoc"  # profile of `coursework train`: no grid finds such a run
 
 
@@ -223,7 +225,8 @@ def find(
     if not evidence and path.exists():
         found.append(parse(path.read_bytes(), path))
     if profile != ADHOC:
-        found += _evidence_index(_stamp()).get((key, seed), [])
+        lines = _evidence_lines(_stamp()).get(key, [])
+        found += [r for r in starmap(_parsed, lines) if r.seed == seed]
     return next(
         (
             r
@@ -484,15 +487,24 @@ def _stamp() -> tuple[tuple[str, int, int], ...]:
 
 
 @functools.lru_cache(maxsize=1)
-def _evidence_index(
+def _evidence_lines(
     stamp: tuple[tuple[str, int, int], ...],
-) -> dict[tuple[str, int], list[Record]]:
-    """Index all evidence; read again only when a file of it changed."""
-    index: dict[tuple[str, int], list[Record]] = {}
+) -> dict[str, list[tuple[bytes, Path]]]:
+    """Index all evidence by key; read again only when a file of it changed.
+
+    Lines are parsed when they are asked for: each worker asks for one.
+    """
+    index: dict[str, list[tuple[bytes, Path]]] = {}
     for name, _, _ in stamp:
-        for record in evidence(Path(name).parent.name, Path(name).stem):
-            index.setdefault((record.key, record.seed), []).append(record)
+        path = Path(name)
+        for line in path.read_bytes().splitlines():
+            found = KEY.search(line)
+            key = found[1].decode() if found else parse(line, path).key
+            index.setdefault(key, []).append((line, path))
     return index
+
+
+_parsed = functools.cache(parse)
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -470,7 +470,12 @@ def test_a_task_does_the_runs_of_its_stages_alone(
     ]
 
     def plan(
-        chosen: Any, parameters: Any, mode: Any, profile: str, jobs: int
+        chosen: Any,
+        parameters: Any,
+        mode: Any,
+        profile: str,
+        jobs: int,
+        **_: Any,
     ) -> list[Execution]:
         rounds.append((chosen[0].name, parameters, profile))
         missing = [c for c in cells if not records.find(c.trial, c.seed)]
