@@ -92,8 +92,8 @@ def run(
         print(f"{name}: FAILED\n{error}", file=sys.stderr)
     if done.left:
         print(
-            f"out of time: {len(done.left)} runs are left; the same command "
-            "goes on with them",
+            f"{len(done.left)} runs are left; the same command goes on with "
+            "them",
             file=sys.stderr,
         )
     if done.elsewhere:
